@@ -1,0 +1,1 @@
+"""The bundled benchmarks: specs of whole comparisons."""

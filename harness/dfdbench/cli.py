@@ -1,0 +1,173 @@
+"""The command line: parses and prints, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfdbench import describe, registry
+from dfdbench.errors import DfdbenchError, MissingError, SpecError
+
+if TYPE_CHECKING:
+    from dfdbench.plan import Plan
+    from dfdbench.runtime import Runtime
+    from dfdbench.spec import Spec
+
+app = typer.Typer(
+    help="Compare deepfake detectors across data sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="a YAML file, or a bundled spec")]
+Data = Annotated[
+    Path | None, typer.Option(help="folder of the data sets [default: $DFDBENCH_DATA]")
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option(help="folder of finished cells [default: $DFDBENCH_STORE, else .dfdbench]"),
+]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the spec")
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="a trial on so many videos of each class")
+]
+
+
+@app.command()
+def run(
+    spec: SpecName,
+    data: Data = None,
+    store: StoreDir = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the results [default: results/NAME]")
+    ] = None,
+    sets: Sets = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="DETECTOR", help="only this one; repeatable")
+    ] = None,
+    limit: Limit = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="processes that load [default: one a core]")
+    ] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
+) -> None:
+    """Run a benchmark: compute what is missing, write the leaderboard."""
+    start = time.monotonic()
+    loaded, runtime = _open(spec, sets, data, store, device, workers)
+    from dfdbench import plan as planning
+
+    plan = planning.make(loaded, runtime, limit)
+    chosen = planning.chosen(plan, tuple(only or ()))
+    if plan.missing_data:
+        raise MissingError("\n".join(plan.missing_data))
+    from dfdbench import run as running
+    from dfdbench.executors.local import Local
+    from dfdbench.stages import report
+
+    outcome = running.run(plan, runtime, Local(runtime), chosen, fail_fast)
+    target = out or Path("results") / loaded.name
+    rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
+    from dfdbench import leaderboard
+
+    print(leaderboard.to_terminal(leaderboard.build(rows), title=loaded.name))
+    print(f"\nwrote {target}/leaderboard.md, .csv, .json, metrics.json, plan.json and scores/")
+    if outcome.failures:
+        print("run the same command again to try the failed cells once more", file=sys.stderr)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def check(
+    spec: SpecName, data: Data = None, store: StoreDir = None, sets: Sets = None, limit: Limit = None
+) -> None:
+    """Say what a run would do and what is missing, without computing anything."""
+    loaded, runtime = _open(spec, sets, data, store, "cpu", 0)
+    from dfdbench import plan as planning
+
+    plan = planning.make(loaded, runtime, limit)
+    print(describe.plan(plan, runtime.store))
+    raise typer.Exit(3 if plan.missing_data or plan.missing_weights else 0)
+
+
+@app.command("ls")
+def list_components(
+    kind: Annotated[str | None, typer.Argument(help="dataset, backbone, ...")] = None,
+) -> None:
+    """List the components and what provides each."""
+    found = registry.load()
+    if kind is not None and kind not in registry.KINDS:
+        raise SpecError(f"unknown kind {kind!r}; the kinds are {', '.join(registry.KINDS)}")
+    print(describe.components(found, kind))
+
+
+@app.command()
+def show(component: Annotated[str, typer.Argument(help="its name, or kind.name")]) -> None:
+    """Show a component's options and an example line of YAML."""
+    print(describe.component(registry.load(), component))
+
+
+@app.command("leaderboard")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="results folders")],
+) -> None:
+    """Merge results folders into one leaderboard."""
+    from dfdbench import leaderboard
+
+    print(leaderboard.to_terminal(leaderboard.build(leaderboard.read(folders))))
+
+
+def _open(
+    name: str,
+    sets: list[str] | None,
+    data: Path | None,
+    store: Path | None,
+    device: str,
+    workers: int | None,
+) -> tuple[Spec, Runtime]:
+    """Validate the spec before anything else is touched."""
+    from dfdbench import spec
+    from dfdbench.progress import for_terminal
+    from dfdbench.runtime import Runtime, data_root
+    from dfdbench.store import Store, default_root
+
+    found = registry.load()
+    loaded = spec.load(name, found, sets or ())
+    runtime = Runtime(
+        registry=found,
+        store=Store(store or default_root()),
+        data=data_root(data),
+        device=device,
+        workers=os.cpu_count() or 1 if workers is None else workers,
+        skip_bad=loaded.on_bad_face == "skip",
+        progress=for_terminal(),
+    )
+    return loaded, runtime
+
+
+def main() -> None:
+    """Run the command; every foreseen error is one message and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except DfdbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        print(
+            "interrupted: finished cells are kept; run the same command again to go on",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

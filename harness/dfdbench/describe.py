@@ -1,0 +1,150 @@
+"""Texts about components and plans, for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from dfdbench.component import Component
+from dfdbench.errors import SpecError
+from dfdbench.registry import Registry
+
+if TYPE_CHECKING:
+    from dfdbench.plan import Plan
+    from dfdbench.store import Store
+
+WIDTH = 80
+
+
+def components(registry: Registry, kind: str | None = None) -> str:
+    """All components, or those of one kind: kind, name, provider, first line of the docstring."""
+    from tabulate import tabulate
+
+    rows = []
+    for each, entry in registry.entries(kind):
+        meaning = inspect.cleandoc(entry.cls.__doc__ or "").split("\n")[0].rstrip(".")
+        rows.append((each, entry.cls.name, entry.provider, textwrap.shorten(meaning, 200)))
+    widths = [max((len(row[n]) for row in rows), default=0) for n in range(3)]
+    room = max(20, WIDTH - sum(widths) - 6)
+    table = tabulate(
+        [(*row[:3], textwrap.fill(row[3], room)) for row in rows],
+        headers=("kind", "name", "provided by", "what"),
+        tablefmt="plain",
+        disable_numparse=True,
+    )
+    broken = [f"left out: {who}: {why}" for who, why in registry.broken.items()]
+    return "\n".join([table, *broken])
+
+
+def component(registry: Registry, name: str) -> str:
+    """A component's meaning, options and an example line of YAML.
+
+    Raises:
+        SpecError: there is none of that name, or several and the kind is not said.
+    """
+    kind, _, short = name.rpartition(".")
+    found = [
+        (k, e) for k, e in registry.entries() if e.cls.name == short and kind in ("", k)
+    ]
+    if len(found) > 1:
+        names = ", ".join(f"{k}.{short}" for k, _ in found)
+        raise SpecError(f"{name!r} is the name of several components: {names}")
+    if not found:
+        raise SpecError(_unknown(registry, short))
+    kind, entry = found[0]
+    lines = [f"{kind} {short} ({entry.provider})", "", inspect.cleandoc(entry.cls.__doc__ or "")]
+    options = list(_options(entry.cls))
+    if options:
+        lines += ["", "options:"]
+    for option, type_, default, meaning in options:
+        head = f"  {option}: {type_}" + ("" if default is None else f" = {default}")
+        lines += textwrap.wrap(head, WIDTH, subsequent_indent="    ")
+        if meaning:
+            lines += textwrap.wrap(meaning, WIDTH, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join([*lines, "", "in a spec:", f"  {_example(kind, entry.cls)}"])
+
+
+def _unknown(registry: Registry, name: str) -> str:
+    import difflib
+
+    names = [entry.cls.name for _, entry in registry.entries()]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else "`dfdbench ls` lists all"
+    return f"no component {name!r}; {hint}"
+
+
+def _options(model: type[BaseModel], prefix: str = "") -> Any:
+    """``(name, type, default, meaning)`` of every option; those of a section by dotted names."""
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        if section and not issubclass(annotation, Component):  # type: ignore[arg-type]
+            yield from _options(annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+            continue
+        default = None if info.is_required() else _value(info.get_default(call_default_factory=True))
+        yield f"{prefix}{name}", _type(annotation), default, info.description or ""
+
+
+def _type(annotation: Any) -> str:
+    text = inspect.formatannotation(annotation)
+    text = re.sub(r"\b(?:[a-zA-Z_]\w*\.)+([A-Za-z_]\w*)", r"\1", text)
+    return text.replace("NoneType", "None").replace("Literal", "one of ").replace("| None", "or null")
+
+
+def _value(value: Any) -> str:
+    if value is PydanticUndefined:
+        return ""
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, Component):
+        return value.name
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _example(kind: str, cls: type[Component]) -> str:
+    parts = [f"use: {cls.name}"]
+    for name, info in cls.model_fields.items():
+        if info.is_required():
+            parts.append(f"{name}: ...")
+    for name, info in cls.model_fields.items():
+        if isinstance(info.default, int | float | str) and len(parts) < 4:
+            parts.append(f"{name}: {_value(info.default)}")
+    inside = f"{{{', '.join(parts)}}}" if len(parts) > 1 else cls.name
+    where = {"regularizer": "regularizers: [%s]", "transform": "augment: [%s]",
+             "preprocessor": "faces: %s", "detector": "detectors: {my_id: %s}"}  # fmt: skip
+    return where.get(kind, f"{kind}: %s") % inside
+
+
+def plan(plan_: Plan, store: Store) -> str:
+    """What a run would do: each cell done, to do or blocked, and what is missing."""
+    lines = [f"{plan_.spec.name}: {len(plan_.spec.detectors)} detectors, "
+             f"{len(plan_.spec.train_sets)} train sets, {len(plan_.spec.test_sets)} test sets, "
+             f"seeds {', '.join(map(str, plan_.spec.seeds))}", ""]  # fmt: skip
+    counts: Counter[str] = Counter()
+    for cell in plan_.cells.values():
+        state = "done" if store.has(cell.key) else "to do"
+        counts[state] += 1
+        lines.append(f"{state:8}{cell.key[:10]}  {cell.title}")
+    for ids, key in plan_.rows:
+        if not isinstance(key, str):
+            counts["blocked"] += 1
+            title = " ".join(str(value) for value in ids.values())
+            lines.append(f"{'blocked':8}{'':10}  evaluate {title}")
+    lines += ["", ", ".join(f"{count} cells {state}" for state, count in counts.items())]
+    for what, missing in (("data", plan_.missing_data), ("weights", plan_.missing_weights)):
+        if missing:
+            lines += ["", f"missing {what}:"]
+            for text in missing:
+                lines += textwrap.wrap(
+                    text, WIDTH, initial_indent="  - ", subsequent_indent="    ",
+                    break_long_words=False, break_on_hyphens=False,
+                )  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""Reads frames from files, and images from bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from dfdbench.api import Frame, FrameSource, Video
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def open_frames(root: Path | None, video: Video) -> FrameSource:
+    """The frames of ``video.files``, image files that are paths below ``root``."""
+    return ImageFiles(root, video)
+
+
+class ImageFiles:
+    """Frames that somebody stored as one image file each."""
+
+    def __init__(self, root: Path | None, video: Video) -> None:
+        self.video = video
+        self._root = root or Path()
+
+    def __len__(self) -> int:
+        return len(self.video.files)
+
+    def read(self, positions: Sequence[int]) -> Iterator[Frame]:
+        """Yield the frames at ``positions``; a file that cannot be read is a frame with an error."""
+        for position in positions:
+            name = self.video.files[position]
+            indices = self.video.frame_indices
+            index = indices[position] if indices else position
+            try:
+                encoded = (self._root / name).read_bytes()
+                yield Frame(index, name, decode(encoded), encoded)
+            except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three
+                yield Frame(index, name, None, error=_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return "not an image" if "cannot identify image" in text else text
+
+
+def decode(encoded: bytes) -> NDArray[np.uint8]:
+    """An image file's bytes as (H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError, ValueError: not an image, or a truncated one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(encoded)) as image:
+                return np.asarray(image.convert("RGB"))
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise ValueError(str(error)) from error
+
+
+def encode(image: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 RGB as PNG, which keeps every bit."""
+    buffer = io.BytesIO()
+    # Level 1: a face is written once and its size differs by a few percent only.
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[np.uint8]:
+    """Shorter side to ``size`` by Pillow, then the central square: (size, size, 3) uint8."""
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image
+    scale = size / min(height, width)
+    new = (max(size, round(width * scale)), max(size, round(height * scale)))
+    how = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+    resized = Image.fromarray(image).resize(new, how[interpolation])
+    left, top = (new[0] - size) // 2, (new[1] - size) // 2
+    return np.asarray(resized.crop((left, top, left + size, top + size)))

@@ -1,0 +1,135 @@
+"""The sentences below a leaderboard: what its figures are, and what is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def selection_label(row: Row) -> str:
+    """How the checkpoint of a finished row was chosen, e.g. ``last epoch, no validation``."""
+    fit = row["fit"]
+    how = str(fit.get("selection", "none")).replace(" map", " mAP").replace(" auroc", " AUROC")
+    if how == "none":
+        return "not trained here"
+    if fit.get("selected_on") == "test":
+        return f"{how} of a test set"
+    if fit.get("selected_on") == "validation":
+        return how if "validation" in how else f"{how} on validation"
+    return f"{how}, no validation" if row.get("threshold_from") == "0.5, no validation" else how
+
+
+def legend(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What the figures are, a sentence each."""
+    done = [row for row in rows if row["status"] == "done"]
+    said = [_figures(done)]
+    seeds = sorted({row["seed"] for row in rows if row["train_set"] != "none"})
+    if len(seeds) > 1:
+        said.append(
+            "±: sample standard deviation over seeds "
+            f"{_and(seeds)}; the interval is then the mean of the seeds' intervals."
+        )
+    trained = list(dict.fromkeys(row["train_set"] for row in rows if row["train_set"] != "none"))
+    if trained:
+        seed = f", seed {seeds[0]}" if len(seeds) == 1 else ""
+        said.append(f"Trained on {_and(trained)}{seed}.")
+    if videos := _videos(done):
+        said.append(f"Videos, real + fake: {videos}.")
+    said.append(
+        "Mean: over the test sets where any detector has a value; none if one of them is lacking."
+    )
+    if any(row["fit"].get("selected_on") == "test" for row in done if row.get("fit")):
+        said.append("†: the checkpoint was selected on a test set; too good, never marked as best.")
+    limits = sorted({row["trial"] for row in rows if row.get("trial") is not None})
+    if limits:
+        few = _and([f"--limit {n}" for n in limits])
+        said.append(f"‡: trial run on few videos ({few}), not a result.")
+    return tuple(said)
+
+
+def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:
+    """Failed, blocked and missing cells, undefined ones, unscored videos, rows left out."""
+    said = [
+        *_grouped(rows, _failure),
+        *_grouped(rows, _undefined, by_test=True),
+        *_grouped(rows, _unscored, by_test=True),
+    ]
+    if perturbed:
+        said.append(f"{perturbed} results under a perturbation are in the CSV, not in this table.")
+    return tuple(said)
+
+
+def _figures(done: Sequence[Row]) -> str:
+    how = dict.fromkeys(
+        f"{row['interval']['method']}, {row['interval']['resamples']:,} resamples"
+        for row in done
+        if row["interval"].get("resamples")
+    )
+    said = "Figures: video-level AUROC in % (a video's score is the mean of its frames)"
+    return f"{said} [{'; '.join(how)}]." if how else f"{said}, without intervals."
+
+
+def _videos(done: Sequence[Row]) -> str:
+    counts: dict[str, str] = {}
+    for row in done:
+        videos = row["videos"]
+        counts.setdefault(row["test_set"], f"{videos['real']:,} + {videos['fake']:,}")
+    return "; ".join(f"{test} {count}" for test, count in counts.items())
+
+
+def _failure(row: Row) -> tuple[str, str]:
+    reason = " ".join(str(row.get("reason", "")).split())
+    return ("", "") if row["status"] == "done" else (row["status"], reason or "no reason given")
+
+
+def _undefined(row: Row) -> tuple[str, str]:
+    return ("undefined", row["undefined"]) if row.get("undefined") else ("", "")
+
+
+def _unscored(row: Row) -> tuple[str, str]:
+    if row["status"] != "done" or not row["frames"]["unscored"]:
+        return "", ""
+    parts = [
+        f"{counts['unscored']:,} of {counts['real'] + counts['fake']:,} {things}"
+        for things, counts in (("videos", row["videos"]), ("frames", row["frames"]))
+        if counts["unscored"]
+    ]
+    return "unscored", " and ".join(parts)
+
+
+def _grouped(rows: Sequence[Row], what: Any, by_test: bool = False) -> list[str]:
+    """``failed: ln on cdfv2 and dfd: NaN loss``: one sentence for all cells of one reason."""
+    train_sets = {row["train_set"] for row in rows if row["train_set"] != "none"}
+    seeds = {row["seed"] for row in rows if row["train_set"] != "none"}
+    found: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None]]] = {}
+    for row in rows:
+        word, reason = what(row)
+        if not word:
+            continue
+        trained = row["train_set"] != "none"
+        name = row["detector"]
+        name += f", trained on {row['train_set']}" if trained and len(train_sets) > 1 else ""
+        name += f", seed {row['seed']}" if trained and len(seeds) > 1 else ""
+        key = (word, reason, row["test_set"] if by_test else name)
+        names, tests = found.setdefault(key, ({}, {}))
+        names[name], tests[row["test_set"]] = None, None
+    everything = {row["test_set"]: 0 for row in rows}
+    for row in rows:
+        everything[row["test_set"]] += 1
+
+    def who(names: Mapping[str, None], tests: Mapping[str, None]) -> str:
+        if by_test and len(names) == everything[next(iter(tests))] > 1:
+            return "every detector"
+        return _and(names)
+
+    return [
+        f"{key[0]}: {who(names, tests)} on {_and(tests)}: {key[1]}"
+        for key, (names, tests) in found.items()
+    ]
+
+
+def _and(things: Iterable[object]) -> str:
+    *most, last = map(str, things)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,284 @@
+"""Turns a spec into cells: what is to be computed, and the key that names each result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dfdbench.api import DatasetAdapter, Detector
+from dfdbench.component import Component
+from dfdbench.errors import DataError, MissingError, SpecError
+from dfdbench.index import Index, shared
+from dfdbench.runtime import Runtime
+from dfdbench.spec import Spec, TrainSet
+from dfdbench.stages import evaluate, faces, index, score, train
+from dfdbench.store import key_of
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work: JSON through and through, so that any process can compute it.
+
+    Attributes:
+        stage: index, faces, train, score or evaluate.
+        key: names the result in the store.
+        ids: what it is, in the spec's names.
+        inputs: role -> key of the cell that it reads.
+        config: what the stage is to do.
+    """
+
+    stage: str
+    key: str
+    ids: dict[str, Any]
+    inputs: dict[str, str]
+    config: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """E.g. ``train ln ffpp_c23 42``."""
+        return " ".join([self.stage, *(str(value) for value in self.ids.values())])
+
+
+@dataclass
+class Plan:
+    """All cells of a spec, inputs before what reads them.
+
+    Attributes:
+        cells: key -> cell.
+        rows: ids of each row of the leaderboard -> key of its evaluate cell, or the reason why
+            it cannot be computed.
+        missing_data: what is not there, a sentence each.
+        missing_weights: what would have to be downloaded, or be named otherwise.
+        data: test set -> fingerprint of its videos.
+    """
+
+    spec: Spec
+    limit: int | None = None
+    cells: dict[str, Cell] = field(default_factory=dict)
+    rows: list[tuple[dict[str, Any], str | MissingError]] = field(default_factory=list)
+    missing_data: list[str] = field(default_factory=list)
+    missing_weights: list[str] = field(default_factory=list)
+    data: dict[str, str] = field(default_factory=dict)
+
+    def upstream(self, key: str) -> Iterator[Cell]:
+        """The cells that a cell needs, itself last."""
+        for needed in self.cells[key].inputs.values():
+            yield from self.upstream(needed)
+        yield self.cells[key]
+
+
+def make(spec: Spec, runtime: Runtime, limit: int | None = None) -> Plan:
+    """Plan a spec: lists and fingerprints the data, decodes no image, computes nothing.
+
+    Args:
+        spec: the benchmark.
+        runtime: where data and results are.
+        limit: at most so many videos of each class in every split; the results are a trial.
+
+    Raises:
+        DataError: data are contradictory, or train and test share a video.
+    """
+    return _Planner(spec, runtime, limit).run()
+
+
+def chosen(plan: Plan, only: tuple[str, ...]) -> tuple[str, ...]:
+    """``only``, seen to be detectors of the spec.
+
+    Raises:
+        SpecError: the spec lacks one of them.
+    """
+    for name in only:
+        if name not in plan.spec.detectors:
+            known = ", ".join(plan.spec.detectors)
+            raise SpecError(f"--only {name}: the spec has no such detector; it has {known}")
+    return only
+
+
+class _Planner:
+    def __init__(self, spec: Spec, runtime: Runtime, limit: int | None) -> None:
+        self.spec, self.runtime = spec, runtime
+        self.plan = Plan(spec, limit)
+        self.indices: dict[str, tuple[str, Index] | MissingError] = {}
+
+    def run(self) -> Plan:
+        spec = self.spec
+        for name, train_set in spec.train_sets.items():
+            self.check_leaks(name, train_set)
+        for test, test_set in spec.test_sets.items():
+            found = self.index(test_set.dataset, test_set.split, test)
+            if not isinstance(found, MissingError):
+                self.plan.data[test] = found[1].fingerprint
+                self.faces(test_set.dataset, test_set.split, test)
+        for name, detector in spec.detectors.items():
+            self.plan.missing_weights += detector.missing()
+            for train_id, seed in self.runs(detector):
+                self.detector(name, detector, train_id, seed)
+        self.plan.missing_weights = list(dict.fromkeys(self.plan.missing_weights))
+        return self.plan
+
+    def runs(self, detector: Detector) -> list[tuple[str, int]]:
+        if not detector.trains:
+            return [("none", 0)]
+        return [(t, seed) for t in self.spec.train_sets for seed in self.spec.seeds]
+
+    def detector(self, name: str, detector: Detector, train_id: str, seed: int) -> None:
+        ids = {"detector": name, "train_set": train_id, "seed": seed}
+        fitted: Cell | MissingError | None = None
+        validation: Cell | MissingError | None = None
+        if detector.trains:
+            train_set = self.spec.train_sets[train_id]
+            fitted, validation = self.fit(ids, detector, train_id, train_set, seed)
+        calibration = None
+        if isinstance(fitted, Cell) and isinstance(validation, Cell):
+            calibration = self.score({**ids, "test_set": "validation", "perturbation": "none"},
+                                     detector, fitted, validation, None)
+        for test, test_set in self.spec.test_sets.items():
+            for perturbation, transform in {"none": None, **self.spec.perturbations}.items():
+                row = {**ids, "test_set": test, "perturbation": perturbation}
+                tested = self.faces(test_set.dataset, test_set.split, test)
+                absent = next((x for x in (fitted, tested) if isinstance(x, MissingError)), None)
+                if absent is not None or isinstance(tested, MissingError):
+                    self.plan.rows.append((row, absent or tested))  # type: ignore[arg-type]
+                    continue
+                scored = self.score(row, detector, fitted, tested, transform)  # type: ignore[arg-type]
+                inputs = {"scores": scored.key}
+                if calibration is not None:
+                    inputs["validation"] = calibration.key
+                cell = self.cell("evaluate", evaluate.VERSION, row, inputs, {}, {})
+                self.plan.rows.append((row, cell.key))
+
+    def fit(
+        self, ids: dict[str, Any], detector: Detector, train_id: str, train_set: TrainSet, seed: int
+    ) -> tuple[Cell | MissingError, Cell | MissingError | None]:
+        faces_of_train = self.faces(train_set.dataset, train_set.train, train_id)
+        validation, chosen_by = None, "none"
+        if train_set.select_on_test is not None:
+            test = self.spec.test_sets[train_set.select_on_test]
+            validation = self.faces(test.dataset, test.split, train_set.select_on_test)
+            chosen_by = "test"
+        elif train_set.validation is not None:
+            validation = self.faces(train_set.dataset, train_set.validation, train_id)
+            chosen_by = "validation"
+        for found in (faces_of_train, validation):
+            if isinstance(found, MissingError):
+                return found, validation
+        assert isinstance(faces_of_train, Cell)
+        inputs = {"train": faces_of_train.key}
+        if isinstance(validation, Cell):
+            inputs["validation"] = validation.key
+        config = {"detector": detector.to_spec(), "seed": seed, "validation_is": chosen_by}
+        identity = {**config, "detector": detector.identity()}
+        cell = self.cell("train", train.VERSION, ids, inputs, config, identity, detector)
+        return cell, validation
+
+    def score(
+        self,
+        ids: dict[str, Any],
+        detector: Detector,
+        fitted: Cell | None,
+        tested: Cell,
+        transform: Component | None,
+    ) -> Cell:
+        inputs = {"faces": tested.key}
+        if fitted is not None:
+            inputs["train"] = fitted.key
+        perturbation = transform.to_spec() if transform else None
+        config = {
+            "detector": detector.to_spec(),
+            "perturbation": perturbation,
+            "test_set": ids["test_set"],
+        }
+        identity: dict[str, Any] = {
+            "perturbation": transform.identity() if transform else None,
+            # A trained detector's options are in the key of its train cell already.
+            "detector": None if fitted else detector.identity(),
+        }
+        if not detector.trains:
+            identity["test_set"] = ids["test_set"]
+        parts = [detector, *([transform] if transform else [])]
+        return self.cell("score", score.VERSION, ids, inputs, config, identity, *parts)
+
+    def faces(self, dataset: DatasetAdapter, split: str, where: str) -> Cell | MissingError:
+        found = self.index(dataset, split, where)
+        if isinstance(found, MissingError):
+            return found
+        preprocessor = self.spec.faces
+        config = {"dataset": dataset.to_spec(), "preprocessor": preprocessor.to_spec()}
+        identity = {"preprocessor": preprocessor.identity()}
+        ids = {"set": where, "split": split}
+        inputs = {"index": found[0]}
+        return self.cell("faces", faces.VERSION, ids, inputs, config, identity, preprocessor)
+
+    def index(self, dataset: DatasetAdapter, split: str, where: str) -> tuple[str, Index] | MissingError:
+        """The index cell of a split; computed here, because the keys depend on the data."""
+        name = key_of([dataset.to_spec(), split])
+        if name not in self.indices:
+            try:
+                found = index.build(self.runtime, dataset, split, where, self.plan.limit)
+            except MissingError as error:
+                self.plan.missing_data.append(f"{where} ({split}): {error}")
+                self.indices[name] = error
+                return error
+            # Where the adapter makes the frames, its options and source are the data.
+            made = not any(video.files for video in found.videos)
+            identity = {
+                "fingerprint": found.fingerprint,
+                "dataset": dataset.identity() if made else None,
+                "limit": self.plan.limit,
+            }
+            parts = [dataset] if made else []
+            config = {"dataset": dataset.to_spec(), "split": split, "limit": self.plan.limit}
+            ids = {"set": where, "split": split}
+            cell = self.cell("index", index.VERSION, ids, {}, config, identity, *parts)
+            index.publish(self.runtime.store, cell.key, found, cell.title)
+            self.indices[name] = (cell.key, found)
+        return self.indices[name]
+
+    def check_leaks(self, name: str, train_set: TrainSet) -> None:
+        """Stop where a video is used for two purposes that must be kept apart."""
+        sets = [("train", train_set.dataset, train_set.train, name)]
+        if train_set.validation is not None:
+            sets.append(("validation", train_set.dataset, train_set.validation, name))
+        tests = [
+            (f"test set {test}", t.dataset, t.split, test)
+            for test, t in self.spec.test_sets.items()
+        ]
+        pairs = [(a, b) for a in sets for b in tests] + [(sets[0], b) for b in sets[1:]]
+        for (role, dataset, split, where), (other, dataset2, split2, where2) in pairs:
+            first, second = self.index(dataset, split, where), self.index(dataset2, split2, where2)
+            if isinstance(first, MissingError) or isinstance(second, MissingError):
+                continue
+            leaked = list(shared(first[1], second[1], dataset.to_spec() == dataset2.to_spec()))
+            if leaked:
+                more = f" and {len(leaked) - 3} more" if len(leaked) > 3 else ""
+                raise DataError(
+                    f"train set {name}: {role} ({split}) and {other} ({split2}) share "
+                    f"{len(leaked)} videos: {', '.join(leaked[:3])}{more}; results on seen videos "
+                    "mean nothing. Take them out of one of the two"
+                )
+
+    def cell(
+        self,
+        stage: str,
+        version: int,
+        ids: dict[str, Any],
+        inputs: dict[str, str],
+        config: dict[str, Any],
+        identity: dict[str, Any],
+        *components: Component,
+    ) -> Cell:
+        plugins = [p for part in components for p in self.runtime.registry.provenance(part)]
+        key = key_of(
+            {
+                "schema": SCHEMA,
+                "stage": stage,
+                "version": version,
+                "config": identity,
+                "plugins": plugins,
+                "inputs": inputs,
+            }
+        )
+        return self.plan.cells.setdefault(key, Cell(stage, key, ids, inputs, config))

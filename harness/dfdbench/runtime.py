@@ -1,0 +1,82 @@
+"""Where and how a benchmark runs: nothing in here changes a result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dfdbench.progress import Progress, Silent
+from dfdbench.registry import Registry
+from dfdbench.store import Store
+
+LIBRARIES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "scikit-learn", "datasets")
+
+
+@dataclass
+class Runtime:
+    """What a stage needs besides its cell.
+
+    Attributes:
+        registry: the components.
+        store: where results are kept.
+        data: the folder of ``--data``, None: none was given.
+        device: a torch device, or ``auto``: CUDA where there is one, else the CPU.
+        workers: processes that load data or take faces; 0: only this one.
+        skip_bad: go on where images cannot be read, and count them.
+        progress: shows long work.
+    """
+
+    registry: Registry
+    store: Store
+    data: Path | None = None
+    device: str = "auto"
+    workers: int = 0
+    skip_bad: bool = False
+    progress: Progress = field(default_factory=Silent)
+
+    def torch_device(self) -> str:
+        """The device to compute on."""
+        if self.device != "auto":
+            return self.device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def data_root(option: Path | None) -> Path | None:
+    """``--data``, else the folder that ``DFDBENCH_DATA`` names, else None."""
+    named = os.environ.get("DFDBENCH_DATA")
+    return option or (Path(named) if named else None)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, platform and commit, recorded beside every result."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "libraries": versions,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    """Commit of the code that runs, with ``-dirty``; empty where it is no checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

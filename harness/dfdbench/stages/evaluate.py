@@ -1,0 +1,39 @@
+"""Stage 5: the metrics of one set of scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from dfdbench import metrics
+from dfdbench.runtime import Runtime
+from dfdbench.stages import score
+
+VERSION = 1
+FILE = "metrics.json"
+
+
+def run(cell: Any, runtime: Runtime, folder: Path) -> None:
+    """Write the metrics, with a threshold that validation chose."""
+    frames = _scores(runtime, cell.inputs["scores"])
+    threshold, origin = 0.5, "0.5, no validation"
+    if "validation" in cell.inputs:
+        videos = metrics.video_scores(**_scores(runtime, cell.inputs["validation"]))
+        found = metrics.eer_threshold(videos.label, videos.p_fake)
+        if found is not None:
+            threshold, origin = found, "validation EER"
+    result = metrics.evaluate(**frames, threshold=threshold, threshold_from=origin)
+    (folder / FILE).write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def _scores(runtime: Runtime, key: str) -> dict[str, Any]:
+    table = pq.read_table(runtime.store.path(key) / score.FILE)
+    return {
+        "video_id": np.asarray(table["video_id"].to_pylist(), dtype=np.str_),
+        "label": table["label"].to_numpy(),
+        "p_fake": table["p_fake"].to_numpy(),
+    }

@@ -1,0 +1,146 @@
+"""Stage 6: collect what the store holds of a plan and write the results folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dfdbench import leaderboard, plots
+from dfdbench.errors import MissingError
+from dfdbench.plan import Plan
+from dfdbench.run import Outcome
+from dfdbench.runtime import Runtime, environment
+from dfdbench.stages import evaluate, faces, score, train
+from dfdbench.store import write_text
+
+SCHEMA = 1
+
+Row = dict[str, Any]
+
+
+def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: float) -> list[Row]:
+    """Write leaderboard, metrics, plan, scores and curves into ``out``; returns the rows."""
+    rows = collect(plan, runtime, outcome)
+    board = leaderboard.build(rows)
+    metrics = {"schema": SCHEMA, "benchmark": plan.spec.name, "rows": rows}
+    write_text(out / "metrics.json", json.dumps(metrics, indent=1))
+    write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
+    _write_scores(plan, runtime, rows, out / "scores")
+    write_text(out / "leaderboard.md", leaderboard.to_markdown(board, title=plan.spec.name))
+    write_text(out / "leaderboard.csv", leaderboard.to_csv(rows))
+    write_text(out / "leaderboard.json", leaderboard.to_json(board))
+    _write_traces(outcome, plan, out / "failures")
+    histories = {_name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")}
+    if histories:
+        plots.learning_curves(histories, out / "training.png")
+    return rows
+
+
+def collect(plan: Plan, runtime: Runtime, outcome: Outcome) -> list[Row]:
+    """One row for each result of the plan that is there, failed, or cannot be computed."""
+    rows = []
+    for ids, key in plan.rows:
+        row: Row = {**ids, "trial": plan.limit, "data": plan.data.get(ids["test_set"], "")}
+        if isinstance(key, MissingError):
+            row |= {"status": "missing", "reason": str(key)}
+        elif key in outcome.failures:
+            failure = outcome.failures[key]
+            status = "missing" if failure.missing else "failed"
+            row |= {"status": status, "reason": failure.reason}
+        elif runtime.store.has(key):
+            row |= {"status": "done", "reason": "", "key": key, **_result(plan, runtime, key)}
+        else:
+            continue
+        rows.append(row)
+    return rows
+
+
+def _result(plan: Plan, runtime: Runtime, key: str) -> Row:
+    store = runtime.store
+    scored = plan.cells[plan.cells[key].inputs["scores"]]
+    result = _json(store.path(key) / evaluate.FILE)
+    result["duration"] = store.meta(scored.key)["duration"]
+    result["fit"] = {}
+    if "train" in scored.inputs:
+        result["fit"] = _json(store.path(scored.inputs["train"]) / train.FIT)
+        result["duration"] += store.meta(scored.inputs["train"])["duration"]
+    summary = _json(store.path(scored.inputs["faces"]) / faces.SUMMARY)
+    result["faces"] = {name: summary[name] for name in ("faces", "misses", "unreadable")}
+    result["videos"]["unscored"] += len(summary["videos_without_face"])
+    return result
+
+
+def _json(path: Path) -> Row:
+    found: Row = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _name(row: Row) -> str:
+    return f"{row['detector']} {row['train_set']} {row['seed']}"
+
+
+def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
+    parts = [plan.spec.faces, *plan.spec.detectors.values(), *plan.spec.perturbations.values()]
+    parts += [s.dataset for s in (*plan.spec.train_sets.values(), *plan.spec.test_sets.values())]
+    plugins = {p["component"]: p for part in parts for p in runtime.registry.provenance(part)}
+    return {
+        "schema": SCHEMA,
+        "spec": plan.spec.to_dict(),
+        "trial": plan.limit,
+        "seeds": list(plan.spec.seeds),
+        "data": plan.data,
+        "cells": {
+            cell.key: {"stage": cell.stage, "ids": cell.ids, "inputs": cell.inputs}
+            for cell in plan.cells.values()
+        },
+        "plugins": plugins,
+        "environment": environment(),
+        "duration": round(duration, 3),
+    }
+
+
+def _write_scores(plan: Plan, runtime: Runtime, rows: list[Row], target: Path) -> None:
+    """One Parquet file a row, together one table; replaced as a whole."""
+    fresh, old = (target.with_name(f".{target.name}.{what}.{os.getpid()}") for what in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        for row in rows:
+            if row["status"] == "done":
+                scored = plan.cells[row["key"]].inputs["scores"]
+                table = pq.read_table(runtime.store.path(scored) / score.FILE)
+                pq.write_table(_labelled(table, row), fresh / f"{_file(row)}.parquet")
+        if target.exists():
+            os.replace(target, old)
+        os.replace(fresh, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _file(row: Row) -> str:
+    names = ("detector", "train_set", "seed", "test_set", "perturbation")
+    return "-".join(str(row[name]) for name in names)
+
+
+def _labelled(table: Any, row: Row) -> Any:
+    columns = {
+        name: pa.array([row[name]] * len(table))
+        for name in ("detector", "train_set", "seed", "test_set", "perturbation")
+    }
+    own = ("video_id", "frame_index", "path", "label", "p_fake")
+    return pa.table({**columns, **{name: table[name] for name in own}})
+
+
+def _write_traces(outcome: Outcome, plan: Plan, folder: Path) -> None:
+    """Tracebacks of errors that nobody foresaw, a file a cell."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for key, failure in outcome.failures.items():
+        if failure.trace:
+            write_text(folder / f"{plan.cells[key].title.replace(' ', '-')}.txt", failure.trace)

@@ -1,0 +1,190 @@
+"""A content-addressed store: a finished cell is a folder named by its key, or it is not there.
+
+``cells/<2>/<key>/`` holds finished cells, ``partial/<key>/`` what a running or interrupted cell
+has so far, ``locks/`` one lock a key. A cell is computed in its partial folder under its lock,
+flushed to disk, and moved into place in one step, so that whatever kills the process, no reader
+sees half a cell.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from dfdbench.component import sha256_of
+from dfdbench.errors import StoreError
+
+META = "meta.json"
+
+
+def default_root() -> Path:
+    """``DFDBENCH_STORE``, or ``.dfdbench`` in the current folder."""
+    return Path(os.environ.get("DFDBENCH_STORE", ".dfdbench"))
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces; equal values give equal text.
+
+    >>> canonical({"b": 1, "a": [0.5, None]})
+    '{"a":[0.5,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def key_of(value: Any) -> str:
+    """sha256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Store:
+    """The cells under one root folder, shared by any number of processes and machines.
+
+    Raises:
+        StoreError: the root cannot be created or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        with self._explained():
+            for name in ("cells", "partial", "locks"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def path(self, key: str) -> Path:
+        """Where the finished cell is or will be."""
+        return self.root / "cells" / key[:2] / key
+
+    def has(self, key: str) -> bool:
+        """Whether the cell is finished."""
+        return (self.path(key) / META).is_file()
+
+    def meta(self, key: str) -> dict[str, Any]:
+        """What was recorded beside a finished cell: stage, ids, host, duration, versions."""
+        data: dict[str, Any] = json.loads((self.path(key) / META).read_text(encoding="utf-8"))
+        return data
+
+    def partial(self, key: str) -> Path:
+        """Where the cell's work in progress is."""
+        return self.root / "partial" / key
+
+    @contextmanager
+    def compute(
+        self, key: str, meta: dict[str, Any], resumable: bool = False
+    ) -> Iterator[Path | None]:
+        """Hold the cell's lock and give the folder to compute it in; None: it is finished.
+
+        The folder becomes the cell when the block ends without an error. After an error it is
+        removed, unless ``resumable``: then what it holds is there again the next time.
+        """
+        with self._explained(), FileLock(self.root / "locks" / f"{key}.lock"):
+            if self.has(key):
+                yield None
+                return
+            folder = self.partial(key)
+            if not resumable:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
+            start = time.monotonic()
+            try:
+                yield folder
+            except BaseException:
+                if not resumable or not any(folder.iterdir()):
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+            meta = {**meta, "key": key, "duration": round(time.monotonic() - start, 3)}
+            self._publish(folder, key, meta)
+
+    def _publish(self, folder: Path, key: str, meta: dict[str, Any]) -> None:
+        write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
+        for path in sorted(folder.rglob("*")):
+            _sync(path)
+        _sync(folder)
+        target = self.path(key)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(folder, target)
+        _sync(target.parent)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn a full or read-only disk into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreError(
+                    f"the disk is full: cannot write to {error.filename or self.root}; nothing "
+                    "half-written was kept. Free some space, or name another store with --store"
+                ) from error
+            ours = str(error.filename or self.root).startswith(str(self.root))
+            if ours and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+                raise StoreError(
+                    f"cannot write to the store {self.root}: {error.strerror}; make it writable, "
+                    "or name another one with --store"
+                ) from error
+            raise
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"cannot write {self.root / 'hashes.sqlite'}: {error}") from error
+
+    def content_hashes(self, paths: list[Path], advance: Any = None) -> list[str]:
+        """sha256 of each file, remembered by path, size and time of change.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        with self._explained(), closing(
+            sqlite3.connect(self.root / "hashes.sqlite", timeout=60)
+        ) as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS hashes "
+                "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID"
+            )
+            found = []
+            for path in paths:
+                stat = path.stat()
+                row = db.execute(
+                    "SELECT sha256 FROM hashes WHERE path=? AND size=? AND mtime=?",
+                    (str(path.absolute()), stat.st_size, stat.st_mtime_ns),
+                ).fetchone()
+                if row is None:
+                    row = (sha256_of(path),)
+                    db.execute(
+                        "REPLACE INTO hashes VALUES (?, ?, ?, ?)",
+                        (str(path.absolute()), stat.st_size, stat.st_mtime_ns, row[0]),
+                    )
+                found.append(row[0])
+                if advance is not None:
+                    advance()
+            db.commit()
+        return found
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

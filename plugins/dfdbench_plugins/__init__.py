@@ -1,0 +1,16 @@
+"""The built-in plugins, one module or package a method, registered as a third party's would be."""
+
+MODULES = (
+    "dfdbench_plugins.image_folder",
+    "dfdbench_plugins.manifest",
+    "dfdbench_plugins.synthetic_faces",
+    "dfdbench_plugins.precropped",
+    "dfdbench_plugins.transforms",
+    "dfdbench_plugins.open_clip_backbone",
+    "dfdbench_plugins.timm_backbone",
+    "dfdbench_plugins.demo_clip",
+    "dfdbench_plugins.peft_strategies",
+    "dfdbench_plugins.regularizers",
+    "dfdbench_plugins.composed",
+    "dfdbench_plugins.scores",
+)

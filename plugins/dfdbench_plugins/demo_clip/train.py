@@ -1,0 +1,274 @@
+"""Pretrain the demo's encoder: `python -m dfdbench_plugins.demo_clip.train --out DIR`.
+
+A small open_clip VisionTransformer learns on rendered faces of the pretraining seeds, nothing
+else: no downloaded weights, no benchmark identities, and none of the four manipulations of
+`synthetic_faces`. Four tasks are learnt at once, because contrast alone is solved by colours and
+leaves noise, blur and compression unread:
+
+- contrast (CLIP): an image against the attributes its renderer used, camera included; every scene
+  occurs twice in a batch under different cameras, so that colours do not suffice;
+- camera and person: regression of the attributes from the class token;
+- disturbance: which kind of random soft region (see `pretext`) is in the image, and where, from
+  the class token, and its extent from the patch tokens;
+- texture: the patch tokens tell the energy of the finest detail under each of them.
+
+The feature is the class token after the last LayerNorm. Writes `weights.safetensors` (fp16),
+`config.json` and `train.log` to the output folder; the heads of the tasks are thrown away.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip.model import _build_vision_tower  # type: ignore[attr-defined]
+from safetensors.torch import save_file
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dfdbench_plugins.demo_clip.pretext import FLAGS, GRID, Batch, Corpus, Films
+
+CONFIG: dict[str, Any] = {
+    "embed_dim": 128,
+    "vision_cfg": {
+        "image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "head_width": 64,
+        "mlp_ratio": 4.0,
+    },
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.25, 0.25, 0.25],
+}
+
+
+class Pretext(nn.Module):
+    """The vision tower with the heads of the pretext tasks."""
+
+    def __init__(self, config: dict[str, Any], attributes: int) -> None:
+        """Build for `attributes` numbers an image."""
+        super().__init__()
+        vision = config["vision_cfg"]
+        self.visual = _build_vision_tower(config["embed_dim"], dict(vision))
+        width, flags = vision["width"], len(FLAGS)
+        self.patch, self.grid = vision["patch_size"], 112 // vision["patch_size"]
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1))
+        with torch.no_grad():
+            self.visual.conv1.weight.copy_(whitening(self.patch, width))
+        self.class_head = nn.Linear(width, flags + 3 + attributes)
+        self.patch_head = nn.Linear(width, flags + 3)
+        self.tell = nn.Sequential(
+            nn.Linear(attributes + flags, 256), nn.GELU(), nn.Linear(256, config["embed_dim"])
+        )
+        self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """pixels (B, 3, 112, 112) in 0..255 -> all tokens after the last LayerNorm (B, 1+P, W)."""
+        x = self.visual._embeds((pixels / 255 - self.mean) / self.std)
+        out: Tensor = self.visual.ln_post(self.visual.transformer(x))
+        return out
+
+    def losses(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Every task's loss (a scalar each) and predictions for the held-out measures."""
+        pixels, flags, attributes = batch["pixels"], batch["flags"], batch["attributes"]
+        tokens = self.tokens(pixels)
+        n = len(FLAGS)
+        whole, local = self.class_head(tokens[:, 0]), self.patch_head(tokens[:, 1:])
+        cover = F.avg_pool2d(batch["masks"][:, None], GRID // self.grid).flatten(1)  # (B, P)
+        share = cover[..., None] * flags[:, None]  # (B, P, flags)
+        place = where(cover, self.grid)
+        weight = flags[:, :1]
+        image = F.normalize(tokens[:, 0] @ self.visual.proj, dim=1)
+        said = F.normalize(self.tell(torch.cat([attributes, flags], dim=1)), dim=1)
+        logits = self.scale.exp().clamp(max=100) * image @ said.T
+        same = torch.arange(len(logits))
+        out = {
+            "contrast": (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2,
+            "flags": F.binary_cross_entropy_with_logits(whole[:, :n], flags),
+            "present": F.binary_cross_entropy_with_logits(whole[:, 0], flags[:, 0]),
+            "place": ((whole[:, n : n + 3] - place) ** 2 * weight).mean(),
+            "attributes": F.mse_loss(whole[:, n + 3 :], attributes),
+            "extent": F.binary_cross_entropy_with_logits(local[..., 0], cover),
+            "kinds": F.binary_cross_entropy_with_logits(local[..., 1:n], share[..., 1:]),
+            "texture": F.mse_loss(local[..., n:], fine_detail(pixels, self.patch)),
+        }
+        seen = {"present": whole[:, 0], "attributes": whole[:, n + 3 :], "extent": local[..., 0]}
+        return out, seen | {"cover": cover, "logits": logits}
+
+
+def whitening(patch: int, width: int) -> Tensor:
+    """Filters to start the patch embedding from, (width, 3, patch, patch): cosines, 8 x 8 pixels.
+
+    Fine detail is a hundred times weaker than colour, and the first LayerNorm would drown it; so
+    every cosine is amplified by its frequency. Each 8 x 8 block of a patch gets an equal share,
+    half of it in brightness, a quarter in either colour difference.
+    """
+    blocks, size = (patch // 8) ** 2, 8
+    share = width // blocks
+    k, n = torch.arange(size)[:, None], torch.arange(size)[None]
+    cosine = torch.cos(math.pi * (n + 0.5) * k / size) / size
+    pairs = sorted((i * i + j * j, i, j) for i in range(size) for j in range(size))
+    colours = torch.tensor([[0.33, 0.34, 0.33], [0.5, -0.5, 0.0], [0.0, -0.5, 0.5]])
+    filters = torch.zeros(width, 3, patch, patch)
+    for block in range(blocks):
+        y, x = divmod(block, patch // 8)
+        row = block * share
+        for colour, part in zip(colours, (share // 2, share // 4, share // 4), strict=True):
+            # all of the spectrum, evenly, where not every frequency finds room
+            for pick in torch.linspace(0, len(pairs) - 1, part).long().tolist():
+                power, i, j = pairs[pick]
+                wave = torch.outer(cosine[i], cosine[j]) * (1 + 2 * math.sqrt(power))
+                filters[row, :, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = colour[:, None, None] * wave
+                row += 1
+    return filters
+
+
+WEIGHTS = {
+    "contrast": 0.3, "flags": 1.0, "present": 1.0, "place": 0.3, "attributes": 0.5,
+    "extent": 2.0, "kinds": 2.0, "texture": 0.3,
+}
+
+
+def where(cover: Tensor, grid: int) -> Tensor:
+    """Centre (x, y, -1 to 1) and log size of the regions (B, P) -> (B, 3); 0 where there is none."""
+    axis = torch.linspace(-1, 1, grid)
+    total = cover.sum(1).clamp(min=1e-3)
+    x = (cover * axis.repeat(grid)).sum(1) / total
+    y = (cover * axis.repeat_interleave(grid)).sum(1) / total
+    return torch.stack([x, y, torch.log(total) - 1], dim=1)
+
+
+def fine_detail(pixels: Tensor, patch: int) -> Tensor:
+    """Log energy of the finest detail of each patch: across, down and in colour, (B, P, 3)."""
+    grey = pixels.mean(dim=1, keepdim=True)
+    across = F.pad(grey[..., :-2] - 2 * grey[..., 1:-1] + grey[..., 2:], (1, 1, 0, 0))
+    down = F.pad(grey[..., :-2, :] - 2 * grey[..., 1:-1, :] + grey[..., 2:, :], (0, 0, 1, 1))
+    chroma = pixels[:, :1] - pixels[:, 1:2]
+    colour = F.pad(chroma[..., 1:] - chroma[..., :-1], (0, 1, 0, 0))
+    energy = F.avg_pool2d(torch.cat([across, down, colour], dim=1) ** 2, patch)
+    return (torch.log(energy + 1) / 2 - 1).flatten(2).transpose(1, 2)
+
+
+def to_tensors(batch: Batch) -> dict[str, Tensor]:
+    """Turn a batch into tensors, pixels (B, 3, 112, 112)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(batch.images.transpose(0, 3, 1, 2)))
+    return {
+        "pixels": pixels.float(),
+        "attributes": torch.from_numpy(batch.attributes),
+        "flags": torch.from_numpy(batch.flags),
+        "masks": torch.from_numpy(np.ascontiguousarray(batch.masks)),
+    }
+
+
+@torch.no_grad()
+def measure(model: Pretext, batches: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Held-out measures on identities that are not trained on."""
+    model.eval()
+    rows = [model.losses(batch) for batch in batches]
+    model.train()
+    seen = {k: torch.cat([row[1][k] for row in rows]) for k in ("present", "attributes")}
+    flags = torch.cat([b["flags"] for b in batches])
+    truth = torch.cat([b["attributes"] for b in batches])
+    unread = ((seen["attributes"] - truth) ** 2).mean(0) / truth.var(0).clamp(min=1e-6)
+    extent = torch.cat([row[1]["extent"].flatten() for row in rows])
+    cover = torch.cat([row[1]["cover"].flatten() for row in rows])
+    top = [(row[1]["logits"].argmax(1) == torch.arange(len(row[1]["logits"]))).float() for row in rows]
+    return {
+        "present_auroc": float(roc_auc_score(flags[:, 0], seen["present"])),
+        "patch_auroc": float(roc_auc_score(cover > 0.5, extent)),
+        "top1": float(torch.cat(top).mean()),
+        "r2_blur": float(1 - unread[-8]), "r2_sensor": float(1 - unread[-7]),
+        "r2_noise": float(1 - unread[-6]), "r2_quality": float(1 - unread[-2]),
+        "r2_person": float(1 - unread[:-8].mean()),
+    } | {name: float(torch.stack([row[0][name] for row in rows]).mean()) for name in WEIGHTS}
+
+
+def save(model: Pretext, config: dict[str, Any], out: Path) -> None:
+    """Write the tower's weights in fp16 and the config that rebuilds it."""
+    state = {k: v.detach().half().contiguous() for k, v in model.visual.state_dict().items()}
+    save_file(state, out / "weights.safetensors.tmp")
+    (out / "weights.safetensors.tmp").replace(out / "weights.safetensors")
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def order(step: int, count: int, seed: int) -> tuple[int, bool]:
+    """Which of `count` batches a step takes, in a new order every epoch, and whether mirrored."""
+    epoch, place = divmod(step, count)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 77, epoch]))
+    return int(rng.permutation(count)[place]), bool(rng.random(count)[place] < 0.5)
+
+
+def learning_rate(progress: float, step: int, peak: float) -> float:
+    """Warm-up over 300 steps, then cosine to a hundredth of the peak; progress 0 to 1."""
+    return peak * min(1.0, (step + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def train(args: argparse.Namespace, config: dict[str, Any]) -> None:
+    """Train until the steps or the minutes are over, whichever comes first."""
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    corpus = Corpus.render(args.cache, args.identities, 3)
+    films = Films(args.cache, corpus, args.films, args.batch // 2, args.seed)
+    heldout = Corpus.render(args.cache, 100, 3, first=90_000)
+    checks = [to_tensors(heldout.batch(k, 32, seed=1)) for k in range(8)]
+    model = Pretext(config, checks[0]["attributes"].shape[1])
+    if args.resume is not None:
+        model.load_state_dict(torch.load(args.resume))
+    thin = [p for p in model.parameters() if p.ndim < 2]
+    thick = [p for p in model.parameters() if p.ndim >= 2]
+    groups = [{"params": thick, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.98))
+    args.out.mkdir(parents=True, exist_ok=True)
+    log = (args.out / "train.log").open("a")
+    begun = time.monotonic()
+    for step in range(args.steps):
+        batch = to_tensors(films.batch(*order(step, len(films), args.seed)))
+        minutes = (time.monotonic() - begun) / 60
+        progress = max(step / args.steps, minutes / args.minutes)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(min(progress, 1.0), step, args.lr)
+        losses, _ = model.losses(batch)
+        total = torch.stack([losses[k] * w for k, w in WEIGHTS.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        over = progress >= 1 or step + 1 == args.steps
+        if step % args.every == 0 or over:
+            row = {"step": step, "images": (step + 1) * args.batch, "minutes": minutes, "loss": total.item()}
+            row |= measure(model, checks)
+            line = " ".join(f"{k}={v:.4g}" for k, v in row.items())
+            print(line, flush=True)
+            log.write(line + "\n")
+            log.flush()
+            save(model, config, args.out)
+            if args.keep is not None:
+                torch.save(model.state_dict(), args.keep)
+        if over:
+            break
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Pretrain the demo's encoder on rendered faces.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, config, log")
+    parser.add_argument("--minutes", type=float, default=90, help="stop after so long")
+    parser.add_argument("--steps", type=int, default=10_000, help="stop after so many steps")
+    parser.add_argument("--identities", type=int, default=8000, help="rendered for pretraining")
+    parser.add_argument("--films", type=int, default=1600, help="batches made of them")
+    parser.add_argument("--cache", type=Path, default=Path("corpus"), help="rendered scenes")
+    parser.add_argument("--batch", type=int, default=64, help="images, twice the scenes")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--every", type=int, default=200, help="steps between measurements")
+    parser.add_argument("--keep", type=Path, help="where to keep the state with its heads")
+    parser.add_argument("--resume", type=Path, help="start from a kept state")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    train(parse(), CONFIG)

@@ -1,0 +1,158 @@
+"""Four manipulations of a rendered clip, modelled on the kinds found in FaceForensics++.
+
+| name | what happens | kind |
+|---|---|---|
+| swap | the donor's inner face, generated at low resolution, blended in | learned face swap |
+| redraw | the donor's face as coarse graphics with flat light, pasted in | graphics face swap |
+| reenact | the same face rendered again with a borrowed expression | expression transfer |
+| mouth | the mouth region alone, rendered again through a coarse texture | neural rendering |
+
+Every one takes the clean scene (before the camera) and returns one of the same size. Pose,
+backdrop, moments and camera stay those of the original. How strong the traces are is drawn once
+a video, from barely visible to plain.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from dfdbench_plugins.synthetic_faces.head import (
+    TEXTURE,
+    Field,
+    Head,
+    Image,
+    X,
+    Y,
+    dress,
+    inside,
+    paint,
+    sample_identity,
+)
+from dfdbench_plugins.synthetic_faces.render import (
+    SCENE,
+    Clip,
+    Moment,
+    draw_frame,
+    pose_map,
+    sample_moments,
+    shading,
+)
+from dfdbench_plugins.synthetic_faces.seeds import stream
+
+
+@dataclass(frozen=True)
+class Fake:
+    """One video's manipulation: the second face, its motion, and how well the work was done."""
+
+    head: Head  # the face that is drawn in
+    acting: list[Moment]  # the donor's motion, one moment a frame
+    mask: Field  # (TEXTURE, TEXTURE), 0 to 1: where the face is replaced
+    shrink: float  # side of the generator's image over the scene's
+    offset: tuple[float, float]  # misplacement in units
+    tone: tuple[float, float, float]  # colour error, a factor a channel
+    light: tuple[float, float, float]  # error of the estimated light
+
+
+Method = Callable[[Image, Fake, Moment, Moment, Clip], Image]
+
+
+def prepare(method: str, target: Head, donor: int, clip: int, n_frames: int) -> Fake:
+    """Draw one video's manipulation; deterministic in the donor's and the clip's number."""
+    rng = stream("manipulation", donor, clip)
+    u = rng.uniform
+    other = sample_identity(donor)
+    own_face = method in ("reenact", "mouth")
+    match = u(0.8, 1.0)
+    head = target if own_face else paint(dress(other, target.identity, match))
+    loss = {"swap": (0.4, 0.65), "redraw": (0.7, 1.0), "reenact": (0.45, 0.7), "mouth": (0.4, 0.6)}
+    tint = 0.0 if method == "mouth" else 0.05
+    return Fake(
+        head=head,
+        acting=sample_moments(donor, n_frames),
+        mask=_mask(method, target, rng),
+        shrink=u(*loss[method]),
+        offset=(u(-1.0, 1.0), u(-1.0, 1.0)),
+        tone=(1 + u(-tint, tint), 1 + u(-tint, tint), 1 + u(-tint, tint)),
+        light=(u(-0.5, 0.5), u(-0.4, 0.4), 0.0),
+    )
+
+
+def manipulate(method: str, scene: Image, fake: Fake, frame: int, moment: Moment, clip: Clip) -> Image:
+    """Manipulate one scene frame (SCENE, SCENE, 3). Raises KeyError on an unknown method."""
+    face = METHODS[method](scene, fake, moment, fake.acting[frame], clip)
+    mask = cv2.remap(fake.mask, *pose_map(moment), cv2.INTER_LINEAR, borderValue=0)
+    tone = np.float32(fake.tone)
+    return np.asarray(scene + (face * tone - scene) * mask[..., None] + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _mask(method: str, target: Head, rng: np.random.Generator) -> Field:
+    """Where the face is replaced: the mouth region or brows to chin, with a soft or hard edge."""
+    p = target.identity
+    if method == "mouth":
+        middle, wide, tall = p.mouth[0] + 1, p.mouth[1] * rng.uniform(1.4, 1.7), rng.uniform(8, 10)
+    else:
+        top = p.eye[1] - p.brow[0] - rng.uniform(3, 5)
+        low = p.chin - rng.uniform(2, 6)
+        middle, wide, tall = (top + low) / 2, p.width * rng.uniform(0.78, 0.9), (low - top) / 2
+    power = rng.uniform(2.0, 3.0)
+    radius = (np.abs(X / wide) ** power + np.abs((Y - middle) / tall) ** power) ** (1 / power)
+    soft = rng.uniform(0.4, 1.2) if method == "redraw" else rng.uniform(0.8, 3.0)
+    return inside(((1 - radius) * min(wide, tall)).astype(np.float32), soft)
+
+
+def _shrunk(image: Image, factor: float) -> Image:
+    """Bring an image through a generator of lower resolution."""
+    side = max(int(SCENE * factor), 8)
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (SCENE, SCENE), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _relit(clip: Clip, fake: Fake) -> Clip:
+    light = np.array(clip.light) + np.array(fake.light)
+    x, y, z = (light / np.linalg.norm(light)).tolist()
+    return replace(clip, light=(x, y, z))
+
+
+def _moved(moment: Moment, offset: tuple[float, float]) -> Moment:
+    return replace(moment, shift=(moment.shift[0] + offset[0], moment.shift[1] + offset[1]))
+
+
+def _swap(scene: Image, fake: Fake, moment: Moment, acting: Moment, clip: Clip) -> Image:
+    face = draw_frame(fake.head, _moved(moment, fake.offset), _relit(clip, fake))
+    return _shrunk(face, fake.shrink)
+
+
+def _redraw(scene: Image, fake: Fake, moment: Moment, acting: Moment, clip: Clip) -> Image:
+    """A polygon face: light in flat steps, the texture without its fine grain."""
+    placed = _moved(moment, fake.offset)
+    smooth = np.asarray(cv2.bilateralFilter(fake.head.albedo, 5, 24, 2), np.float32)
+    shade = np.round(shading(fake.head, placed, _relit(clip, fake)) * 9) / 9
+    flat = cv2.resize(shade[::8, ::8], (TEXTURE, TEXTURE), interpolation=cv2.INTER_LINEAR)
+    face = draw_frame(replace(fake.head, albedo=smooth), placed, clip, np.asarray(flat, np.float32))
+    return _shrunk(face, fake.shrink)
+
+
+def _reenact(scene: Image, fake: Fake, moment: Moment, acting: Moment, clip: Clip) -> Image:
+    posed = replace(
+        moment, blink=acting.blink, gaze=acting.gaze, brow=acting.brow, smile=acting.smile,
+        open=acting.open,
+    )
+    return _shrunk(draw_frame(fake.head, posed, _relit(clip, fake)), fake.shrink)
+
+
+def _mouth(scene: Image, fake: Fake, moment: Moment, acting: Moment, clip: Clip) -> Image:
+    """The upsampling of a small texture leaves a faint grid."""
+    posed = replace(moment, smile=acting.smile, open=acting.open)
+    face = _shrunk(draw_frame(fake.head, posed, clip), fake.shrink)
+    grid = np.indices((SCENE, SCENE)).sum(axis=0) % 4 < 2
+    return np.clip(face + np.where(grid, 3.0, -3.0)[..., None], 0, 255).astype(np.uint8)
+
+
+METHODS: dict[str, Method] = {
+    "swap": _swap,
+    "redraw": _redraw,
+    "reenact": _reenact,
+    "mouth": _mouth,
+}

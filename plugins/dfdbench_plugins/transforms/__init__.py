@@ -1,0 +1,314 @@
+"""Image transforms: random as training augmentation, of fixed strength as test perturbation.
+
+An option that holds one value is that value in both uses. A range ``[low, high]`` is drawn from,
+uniformly and for each image anew, in training; as a perturbation it is refused, because a test
+must have one strength. Amounts that are symmetric (``degrees``, ``translate``, ``brightness``,
+``contrast``) are drawn from plus or minus their size in training and taken as they stand, sign
+and all, as a perturbation. ``p`` acts in training only.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from dfdbench import hookimpl
+from dfdbench.api import Transform
+from dfdbench.errors import SpecError
+
+if TYPE_CHECKING:
+    import torch
+
+    Params = tuple[float, ...]
+
+
+def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(value, tuple) and value[0] > value[1]:
+        raise ValueError(f"the range {list(value)} is [low, high]; low may not be above high")
+    return value
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: float | tuple[float, float]) -> float | tuple[float, float]:
+        for each in value if isinstance(value, tuple) else (value,):
+            if not low <= each <= high:
+                raise ValueError(f"{each} is not between {low} and {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+Span = Annotated[float | tuple[float, float], AfterValidator(_ordered)]
+IntSpan = Annotated[int | tuple[int, int], AfterValidator(_ordered)]
+
+
+class PerImage(Transform):
+    """A transform that treats each image by itself: draw parameters, then change the image."""
+
+    p: float = Field(1.0, ge=0, le=1, description="probability of a change in training, 0 to 1")
+
+    @abstractmethod
+    def draw(self, rng: torch.Generator) -> Params:
+        """Random parameters for one image."""
+
+    @abstractmethod
+    def fixed(self) -> Params:
+        """The parameters of the perturbation. Raises SpecError where an option is a range."""
+
+    @abstractmethod
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Change one image (3, H, W) uint8; returns the same shape and type."""
+
+    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        """Change each image with probability ``p`` by parameters of its own; (B, 3, H, W) uint8."""
+        import torch
+
+        changed = images.clone()
+        hit = torch.rand(len(images), generator=rng, device=rng.device) < self.p
+        for i in hit.nonzero().flatten().tolist():
+            changed[i] = self.change(images[i], self.draw(rng))
+        return changed
+
+    def perturb(self, images: torch.Tensor) -> torch.Tensor:
+        """Change every image by the fixed strength; (B, 3, H, W) uint8."""
+        import torch
+
+        params = self.fixed()
+        changed = torch.empty_like(images)
+        for i, image in enumerate(images):
+            changed[i] = self.change(image, params)
+        return changed
+
+    def one(self, option: str) -> float:
+        """The single value of an option. Raises SpecError where it is a range."""
+        value = getattr(self, option)
+        low, high = value if isinstance(value, tuple) else (value, value)
+        if low != high:
+            raise SpecError(
+                f"perturbation {self.name!r}: {option} is the range {list(value)}, and a "
+                f"perturbation has one strength; write {{use: {self.name}, {option}: {high}}}"
+            )
+        return float(low)
+
+
+def _uniform(rng: torch.Generator, low: float, high: float) -> float:
+    import torch
+
+    return low + (high - low) * float(torch.rand((), generator=rng, device=rng.device))
+
+
+def _from(rng: torch.Generator, span: float | tuple[float, float]) -> float:
+    return _uniform(rng, *span) if isinstance(span, tuple) else span
+
+
+def _whole(rng: torch.Generator, span: int | tuple[int, int], step: int = 1) -> int:
+    if not isinstance(span, tuple):
+        return span
+    low, high = span
+    return low + step * int(_uniform(rng, 0, (high - low) // step + 1))
+
+
+class Flip(PerImage):
+    """Mirrors an image left to right; as a perturbation every image."""
+
+    name = "flip"
+    p: float = Field(0.5, ge=0, le=1, description="probability of a flip in training, 0 to 1")
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Nothing."""
+        return ()
+
+    def fixed(self) -> Params:
+        """Nothing."""
+        return ()
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Mirror."""
+        return image.flip(-1)
+
+
+class Affine(PerImage):
+    """Rotates, shifts and scales about the centre; what comes from outside is black."""
+
+    name = "affine"
+    degrees: float = Field(10.0, ge=-180, le=180, description="rotation, clockwise, in degrees")
+    translate: float = Field(
+        0.1, ge=-1, le=1, description="shift to the right and down, as a fraction of the side"
+    )
+    scale: Annotated[Span, _within(0.01, 100)] = Field(
+        (0.9, 1.1), description="magnification, one value or [low, high], above 0"
+    )
+    interpolation: Literal["bilinear", "nearest"] = Field(
+        "bilinear", description="how values between pixels are found"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Degrees, shift along x and y as fractions, scale."""
+        angle, shift = abs(self.degrees), abs(self.translate)
+        return (
+            _uniform(rng, -angle, angle),
+            _uniform(rng, -shift, shift),
+            _uniform(rng, -shift, shift),
+            _from(rng, self.scale),
+        )
+
+    def fixed(self) -> Params:
+        """Degrees, shift along x and y as fractions, scale."""
+        return self.degrees, self.translate, self.translate, self.one("scale")
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Warp."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.affine(image, *params, interpolation=self.interpolation)
+
+
+class GaussianBlur(PerImage):
+    """Blurs with a Gaussian kernel; the border is mirrored."""
+
+    name = "gaussian_blur"
+    kernel: Annotated[IntSpan, _within(1, 99)] = Field(
+        (3, 7), description="side of the kernel in pixels, odd: one value or [low, high]"
+    )
+    sigma: Annotated[Span, _within(0.01, 100)] = Field(
+        (0.1, 2.0), description="standard deviation in pixels: one value or [low, high]"
+    )
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
+        sides: Sequence[int] = value if isinstance(value, tuple) else (value,)
+        if any(side % 2 == 0 for side in sides):
+            raise ValueError(f"a blur's kernel has an odd side, not {value}")
+        return value
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Kernel and sigma."""
+        return _whole(rng, self.kernel, step=2), _from(rng, self.sigma)
+
+    def fixed(self) -> Params:
+        """Kernel and sigma."""
+        return self.one("kernel"), self.one("sigma")
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Blur."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.gaussian_blur(image, int(params[0]), params[1])
+
+
+class ColourJitter(PerImage):
+    """Changes brightness and contrast, in random order in training."""
+
+    name = "colour_jitter"
+    brightness: float = Field(
+        0.1, ge=-1, le=1, description="relative change of brightness, -1 (black) to 1 (doubled)"
+    )
+    contrast: float = Field(
+        0.1, ge=-1, le=1, description="relative change of contrast, -1 (grey) to 1 (doubled)"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Factor of brightness, factor of contrast, 1 where contrast comes first."""
+        light, contrast = abs(self.brightness), abs(self.contrast)
+        return (
+            1 + _uniform(rng, -light, light),
+            1 + _uniform(rng, -contrast, contrast),
+            _whole(rng, (0, 1)),
+        )
+
+    def fixed(self) -> Params:
+        """Factor of brightness, factor of contrast, 0."""
+        return 1 + self.brightness, 1 + self.contrast, 0
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Adjust."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.jitter(image, params[0], params[1], contrast_first=bool(params[2]))
+
+
+class Jpeg(PerImage):
+    """Compresses as JPEG (4:2:0) and decodes again."""
+
+    name = "jpeg"
+    quality: Annotated[IntSpan, _within(1, 100)] = Field(
+        (40, 100), description="JPEG quality, 1 to 100: one value or [low, high]"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Quality."""
+        return (_whole(rng, self.quality),)
+
+    def fixed(self) -> Params:
+        """Quality."""
+        return (self.one("quality"),)
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Compress and decode."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.jpeg(image, int(params[0]))
+
+
+class Resize(PerImage):
+    """Makes an image smaller and enlarges it to its own size again: detail is lost."""
+
+    name = "resize"
+    factor: Annotated[Span, _within(0.01, 1)] = Field(
+        (0.5, 1.0), description="side of the small image / side, above 0 to 1: one or [low, high]"
+    )
+    filter: Literal["bicubic", "bilinear", "nearest"] = Field(
+        "bicubic", description="filter of both steps; antialiased unless nearest"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Factor."""
+        return (_from(rng, self.factor),)
+
+    def fixed(self) -> Params:
+        """Factor."""
+        return (self.one("factor"),)
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Shrink and enlarge."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.down_and_up(image, params[0], self.filter)
+
+
+class GaussianNoise(PerImage):
+    """Adds independent Gaussian noise to every channel of every pixel.
+
+    As a perturbation an image's noise depends on its content alone, so that scores depend
+    neither on the order of the images nor on how they are batched.
+    """
+
+    name = "gaussian_noise"
+    sigma: Annotated[Span, _within(0, 255)] = Field(
+        (0.0, 10.0), description="standard deviation in 8-bit units, 0 to 255: one or [low, high]"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """Sigma and the seed of the noise."""
+        return _from(rng, self.sigma), _whole(rng, (0, 2**31 - 1))
+
+    def fixed(self) -> Params:
+        """Sigma."""
+        return (self.one("sigma"),)
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Add noise."""
+        from dfdbench_plugins.transforms import ops
+
+        seed = int(params[1]) if len(params) > 1 else ops.content_seed(image)
+        return ops.gaussian_noise(image, params[0], seed)
+
+
+@hookimpl
+def dfdbench_transforms() -> Sequence[type[Transform]]:
+    """The transforms above."""
+    return [Flip, Affine, GaussianBlur, ColourJitter, Jpeg, Resize, GaussianNoise]

@@ -1,0 +1,153 @@
+"""Weights files: where they are, how they are read, and what is said when they do not fit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfdbench.errors import DataError, MissingError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+
+
+def local_file(pretrained: str) -> Path | None:
+    """The file that ``pretrained`` names, whether it exists or not; None: a tag, or ``none``."""
+    is_path = "/" in pretrained or "\\" in pretrained or pretrained.lower().endswith(SUFFIXES)
+    return Path(pretrained).expanduser() if is_path else None
+
+
+def missing_file(path: Path, wanted_by: str) -> str:
+    """The sentence for a weights file that is not there."""
+    return (
+        f"{wanted_by}: no weights file {path} (looked for it at {path.absolute()}); correct "
+        "`pretrained`, or put the file there"
+    )
+
+
+def cache_folder() -> Path:
+    """Where the Hugging Face hub keeps what it downloaded."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def cached(repository: str, names: Iterable[str]) -> bool:
+    """Whether the hub's cache holds one of the files of a repository; never uses the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
+
+
+def not_cached(wanted_by: str, source: str) -> str:
+    """The sentence for weights that are neither in the hub's cache nor in a local file."""
+    return (
+        f"{wanted_by}: the weights {source} are not in {cache_folder()}; they are downloaded when "
+        "they are first used. Where there is no network, copy that folder from a machine that "
+        "has one (or set HF_HOME to such a copy), or name a local file as `pretrained`"
+    )
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """``did you mean ...?`` with the closest of ``words``, or some of them."""
+    words = list(words)
+    lower = {each.lower(): each for each in words}
+    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {lower[close[0]]!r}?"
+    some = ", ".join(words[:8]) or "none"
+    return f"there are {some}{', ...' if len(words) > 8 else ''}"
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file by name; nothing in the file is executed.
+
+    A ``state_dict`` inside a checkpoint is taken out of it, and the prefix ``module.`` off.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it cannot be read, or holds no tensors.
+    """
+    import torch
+
+    if not path.is_file():
+        raise MissingError(missing_file(path, "weights"))
+    try:
+        content: Any = _load(path)
+    except Exception as error:  # torch.load and safetensors raise many kinds on a damaged file
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
+        raise DataError(
+            f"cannot read the weights file {path}: {type(error).__name__}: {reason}; it must be a "
+            "safetensors file or a state_dict that torch.load(weights_only=True) accepts"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    tensors = (
+        {
+            str(name).removeprefix("module."): value
+            for name, value in content.items()
+            if isinstance(value, torch.Tensor)
+        }
+        if isinstance(content, Mapping)
+        else {}
+    )
+    if not tensors:
+        raise DataError(
+            f"the weights file {path} holds no tensors by name; save a model's state_dict()"
+        )
+    return tensors
+
+
+def _load(path: Path) -> Any:
+    import torch
+
+    if path.suffix.lower() == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    # mmap: a whole CLIP is read for the half of it that is used.
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def load_into(
+    network: nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    path: Path,
+    what: str,
+    optional: tuple[str, ...] = (),
+) -> None:
+    """Copy tensors into ``network``; every one must fit, and none may be left over.
+
+    Args:
+        network: gets the weights, converted to its own precision.
+        tensors: by the network's own names.
+        path: the file, for the message.
+        what: the architecture, for the message, such as ``open_clip ViT-L-14``.
+        optional: prefixes of names that the file may have or lack, such as a classifier's.
+
+    Raises:
+        DataError: the weights belong to another architecture; names the first differences.
+    """
+    own = network.state_dict()
+    problems = [
+        f"{name} has shape {list(tensors[name].shape)}, not {list(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    absent = [name for name in own if name not in tensors and not name.startswith(optional)]
+    extra = [name for name in tensors if name not in own and not name.startswith(optional)]
+    problems += [f"{name} is not in the file" for name in absent]
+    problems += [f"{name} is in the file and not in the network" for name in extra]
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise DataError(
+            f"the weights in {path} are not those of {what}: {'; '.join(problems[:3])}{more}; set "
+            "`model` to the architecture that the file was saved from, or take another file"
+        )
+    network.load_state_dict({n: t for n, t in tensors.items() if n in own}, strict=False)
