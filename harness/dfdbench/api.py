@@ -166,6 +166,9 @@ class Transform(Component):
     def perturb(self, images: torch.Tensor) -> torch.Tensor:
         """Change every image by the same fixed strength; (B, 3, H, W) uint8 to the same."""
 
+    def check_perturbation(self) -> None:
+        """Raise ValueError where the options do not give one strength, such as a range."""
+
 
 class Backbone(Component):
     """Builds an encoder: images to one feature vector each."""

@@ -14,7 +14,6 @@ from dfdbench import describe, registry
 from dfdbench.errors import DfdbenchError, MissingError, SpecError
 
 if TYPE_CHECKING:
-    from dfdbench.plan import Plan
     from dfdbench.runtime import Runtime
     from dfdbench.spec import Spec
 
@@ -25,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
+"""Click's base class of errors in the command itself; typer brings a click of its own."""
 
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="a YAML file, or a bundled spec")]
 Data = Annotated[
@@ -37,9 +39,7 @@ StoreDir = Annotated[
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the spec")
 ]
-Limit = Annotated[
-    int | None, typer.Option(min=1, help="a trial on so many videos of each class")
-]
+Limit = Annotated[int | None, typer.Option(min=1, help="a trial on so many videos of each class")]
 
 
 @app.command()
@@ -59,7 +59,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=0, help="processes that load [default: one a core]")
     ] = None,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="stop at the first failure")
+    ] = False,
 ) -> None:
     """Run a benchmark: compute what is missing, write the leaderboard."""
     start = time.monotonic()
@@ -77,10 +79,11 @@ def run(
     outcome = running.run(plan, runtime, Local(runtime), chosen, fail_fast)
     target = out or Path("results") / loaded.name
     rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
-    from dfdbench import leaderboard
+    from dfdbench import leaderboard, tables
 
-    print(leaderboard.to_terminal(leaderboard.build(rows), title=loaded.name))
-    print(f"\nwrote {target}/leaderboard.md, .csv, .json, metrics.json, plan.json and scores/")
+    print(tables.to_terminal(leaderboard.rank(rows, loaded.name)))
+    print(f"wrote {target}/leaderboard.md")
+    print("beside it: leaderboard.csv, leaderboard.json, metrics.json, plan.json, scores/")
     if outcome.failures:
         print("run the same command again to try the failed cells once more", file=sys.stderr)
     raise typer.Exit(outcome.exit_code)
@@ -88,7 +91,11 @@ def run(
 
 @app.command()
 def check(
-    spec: SpecName, data: Data = None, store: StoreDir = None, sets: Sets = None, limit: Limit = None
+    spec: SpecName,
+    data: Data = None,
+    store: StoreDir = None,
+    sets: Sets = None,
+    limit: Limit = None,
 ) -> None:
     """Say what a run would do and what is missing, without computing anything."""
     loaded, runtime = _open(spec, sets, data, store, "cpu", 0)
@@ -119,11 +126,27 @@ def show(component: Annotated[str, typer.Argument(help="its name, or kind.name")
 @app.command("leaderboard")
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="results folders")],
+    keep_apart: Annotated[
+        bool, typer.Option("--keep-apart", help="a column for each version of a test set")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="write the merged leaderboard here")] = None,
 ) -> None:
     """Merge results folders into one leaderboard."""
-    from dfdbench import leaderboard
+    from dfdbench import leaderboard, merging, tables
+    from dfdbench.stages import report
 
-    print(leaderboard.to_terminal(leaderboard.build(leaderboard.read(folders))))
+    rows = merging.merge(report.read(folders), keep_apart)
+    board = leaderboard.rank(rows, "merged")
+    if out is None:
+        print(tables.to_terminal(board))
+        return
+    from dfdbench.store import write_text
+
+    write_text(out / "leaderboard.md", tables.to_markdown(board))
+    write_text(out / "leaderboard.csv", tables.to_csv(rows))
+    write_text(out / "leaderboard.json", tables.to_json(board))
+    print(tables.to_terminal(board))
+    print(f"wrote {out}/leaderboard.md, .csv, .json")
 
 
 def _open(
@@ -163,6 +186,9 @@ def main() -> None:
     except DfdbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except CommandError as error:
+        print(f"error: {error.format_message()}; see dfdbench --help", file=sys.stderr)
+        sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         print(
             "interrupted: finished cells are kept; run the same command again to go on",

@@ -49,9 +49,7 @@ def component(registry: Registry, name: str) -> str:
         SpecError: there is none of that name, or several and the kind is not said.
     """
     kind, _, short = name.rpartition(".")
-    found = [
-        (k, e) for k, e in registry.entries() if e.cls.name == short and kind in ("", k)
-    ]
+    found = [(k, e) for k, e in registry.entries() if e.cls.name == short and kind in ("", k)]
     if len(found) > 1:
         names = ", ".join(f"{k}.{short}" for k, _ in found)
         raise SpecError(f"{name!r} is the name of several components: {names}")
@@ -66,7 +64,9 @@ def component(registry: Registry, name: str) -> str:
         head = f"  {option}: {type_}" + ("" if default is None else f" = {default}")
         lines += textwrap.wrap(head, WIDTH, subsequent_indent="    ")
         if meaning:
-            lines += textwrap.wrap(meaning, WIDTH, initial_indent="      ", subsequent_indent="      ")
+            lines += textwrap.wrap(
+                meaning, WIDTH, initial_indent="      ", subsequent_indent="      "
+            )
     return "\n".join([*lines, "", "in a spec:", f"  {_example(kind, entry.cls)}"])
 
 
@@ -87,14 +87,18 @@ def _options(model: type[BaseModel], prefix: str = "") -> Any:
         if section and not issubclass(annotation, Component):  # type: ignore[arg-type]
             yield from _options(annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
             continue
-        default = None if info.is_required() else _value(info.get_default(call_default_factory=True))
+        default = (
+            None if info.is_required() else _value(info.get_default(call_default_factory=True))
+        )
         yield f"{prefix}{name}", _type(annotation), default, info.description or ""
 
 
 def _type(annotation: Any) -> str:
     text = inspect.formatannotation(annotation)
     text = re.sub(r"\b(?:[a-zA-Z_]\w*\.)+([A-Za-z_]\w*)", r"\1", text)
-    return text.replace("NoneType", "None").replace("Literal", "one of ").replace("| None", "or null")
+    return (
+        text.replace("NoneType", "None").replace("Literal", "one of ").replace("| None", "or null")
+    )
 
 
 def _value(value: Any) -> str:

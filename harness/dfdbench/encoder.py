@@ -29,7 +29,7 @@ class Input:
         """(B, 3, size, size) uint8 to float32 with ``mean`` taken off and divided by ``std``."""
         mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=images.device).view(1, 3, 1, 1)
-        return (images.float() / 255 - mean) / std
+        return images.float().div_(255).sub_(mean).div_(std)
 
 
 class Encoder(nn.Module):

@@ -145,7 +145,9 @@ def _pixels(
     pixels = key_of(recipe)
     with store.compute(pixels, recipe) as folder:
         if folder is not None:
-            _decode_all(store.path(key), folder / "pixels.npy", size, interpolation, perturbation, progress)
+            _decode_all(
+                store.path(key), folder / "pixels.npy", size, interpolation, perturbation, progress
+            )
     mapped: NDArray[np.uint8] = np.load(store.path(pixels) / "pixels.npy", mmap_mode="r")
     return mapped
 

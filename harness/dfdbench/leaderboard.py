@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 
 from dfdbench.errors import DataError
 from dfdbench.merging import Row, group, mixed_data
-from dfdbench.notes import legend, notes, selection_label
+from dfdbench.notes import UNTRAINED, legend, notes, selection_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Line:
     """A detector on a train set.
 
     Attributes:
+        train_set: ``none`` for a detector that does not train.
         cells: test set -> cell.
         mean: mean AUROC over the test sets that are defined; None where one of them is lacking.
         trainable: number of parameters that trained; None where no seed says.
@@ -68,7 +69,7 @@ class Board:
 
     Attributes:
         test_sets: the columns.
-        lines: best mean first, within each train set.
+        lines: best mean first, one train set after the other.
         legend: what the figures are, a sentence each.
         notes: failures, undefined cells and unscored videos, a sentence each.
     """
@@ -94,8 +95,10 @@ def rank(rows: Iterable[Row], benchmark: str = "") -> Board:
     grouped = group(clean, lambda row: (row["train_set"], row["detector"]))
     lines = _with_means([_line(mine, tests) for mine in grouped.values()], tests)
     lines = _with_best(lines, tests)
-    order = list(group(lines, lambda line: line.train_set))
-    lines.sort(key=lambda n: (order.index(n.train_set), n.mean is None, -(n.mean or 0.0)))
+    trained = [name for name in group(lines, lambda line: line.train_set) if name != UNTRAINED]
+    # With one train set, detectors that do not train are ranked among the others.
+    place = {name: n if len(trained) > 1 else 0 for n, name in enumerate([*trained, UNTRAINED])}
+    lines.sort(key=lambda line: (place[line.train_set], line.mean is None, -(line.mean or 0)))
     said = notes(clean, len(rows) - len(clean))
     return Board(benchmark, tests, tuple(lines), legend(clean), said)
 

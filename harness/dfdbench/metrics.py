@@ -150,7 +150,8 @@ def eer_threshold(labels: Labels, scores: Scores) -> float | None:
         return None
     fpr, tpr, at = roc_curve(labels, scores, drop_intermediate=False)
     # At at[k] and down to at[k + 1] the decisions are the same; at[0] is infinite.
-    distance = np.abs(1 - tpr - fpr) + 1e-9 * (1 - tpr + fpr)  # then the fewest errors
+    # 1e-9: of thresholds at the same distance the one with the fewest errors.
+    distance = np.abs(1 - tpr - fpr) + 1e-9 * (1 - tpr + fpr)
     k = int(np.argmin(distance[1:])) + 1
     if k + 1 == len(at):
         return float(at[k])
@@ -187,8 +188,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """The metrics of one set of scores at video and frame level, ready for JSON.
 
-    ``video_id``, ``label`` and ``p_fake`` are (N,), one a frame. A ``threshold`` of None is 0.5,
-    and the result says so. ``resamples`` 0 leaves the intervals out. In the result ``real`` and
+    ``video_id``, ``label`` and ``p_fake`` are (N,), one a frame. The ``threshold`` serves both
+    levels; None is 0.5, and the result says so. ``resamples`` 0 leaves the intervals out. In the result ``real`` and
     ``fake`` count all videos or frames, ``unscored`` those among them without a score.
 
     Raises:

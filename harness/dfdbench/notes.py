@@ -7,6 +7,9 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+UNTRAINED = "none"
+"""The train set of a detector that does not train."""
+
 
 def selection_label(row: Row) -> str:
     """How the checkpoint of a finished row was chosen, e.g. ``last epoch, no validation``."""
@@ -25,13 +28,13 @@ def legend(rows: Sequence[Row]) -> tuple[str, ...]:
     """What the figures are, a sentence each."""
     done = [row for row in rows if row["status"] == "done"]
     said = [_figures(done)]
-    seeds = sorted({row["seed"] for row in rows if row["train_set"] != "none"})
+    seeds = sorted({row["seed"] for row in rows if row["train_set"] != UNTRAINED})
     if len(seeds) > 1:
         said.append(
             "±: sample standard deviation over seeds "
             f"{_and(seeds)}; the interval is then the mean of the seeds' intervals."
         )
-    trained = list(dict.fromkeys(row["train_set"] for row in rows if row["train_set"] != "none"))
+    trained = list(dict.fromkeys(row["train_set"] for row in rows if row["train_set"] != UNTRAINED))
     if trained:
         seed = f", seed {seeds[0]}" if len(seeds) == 1 else ""
         said.append(f"Trained on {_and(trained)}{seed}.")
@@ -63,12 +66,12 @@ def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:
 
 def _figures(done: Sequence[Row]) -> str:
     how = dict.fromkeys(
-        f"{row['interval']['method']}, {row['interval']['resamples']:,} resamples"
+        f"{row['interval']['method']}, {row['interval']['resamples']:,} resamples."
         for row in done
         if row["interval"].get("resamples")
     )
-    said = "Figures: video-level AUROC in % (a video's score is the mean of its frames)"
-    return f"{said} [{'; '.join(how)}]." if how else f"{said}, without intervals."
+    said = "Figures: video-level AUROC in %, a video's score being the mean of its frames."
+    return " ".join([said, *(f"[low, high]: {method}" for method in how)])
 
 
 def _videos(done: Sequence[Row]) -> str:
@@ -101,17 +104,14 @@ def _unscored(row: Row) -> tuple[str, str]:
 
 def _grouped(rows: Sequence[Row], what: Any, by_test: bool = False) -> list[str]:
     """``failed: ln on cdfv2 and dfd: NaN loss``: one sentence for all cells of one reason."""
-    train_sets = {row["train_set"] for row in rows if row["train_set"] != "none"}
-    seeds = {row["seed"] for row in rows if row["train_set"] != "none"}
+    train_sets = {row["train_set"] for row in rows if row["train_set"] != UNTRAINED}
+    seeds = {row["seed"] for row in rows if row["train_set"] != UNTRAINED}
     found: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None]]] = {}
     for row in rows:
         word, reason = what(row)
         if not word:
             continue
-        trained = row["train_set"] != "none"
-        name = row["detector"]
-        name += f", trained on {row['train_set']}" if trained and len(train_sets) > 1 else ""
-        name += f", seed {row['seed']}" if trained and len(seeds) > 1 else ""
+        name = _cell_name(row, len(train_sets) > 1, len(seeds) > 1)
         key = (word, reason, row["test_set"] if by_test else name)
         names, tests = found.setdefault(key, ({}, {}))
         names[name], tests[row["test_set"]] = None, None
@@ -128,6 +128,13 @@ def _grouped(rows: Sequence[Row], what: Any, by_test: bool = False) -> list[str]
         f"{key[0]}: {who(names, tests)} on {_and(tests)}: {key[1]}"
         for key, (names, tests) in found.items()
     ]
+
+
+def _cell_name(row: Row, train_set: bool, seed: bool) -> str:
+    """``ln``, or ``ln (ffpp, seed 2)`` as far as it takes to tell the runs apart."""
+    parts = [str(row["train_set"])] * train_set + [f"seed {row['seed']}"] * seed
+    trained = parts and row["train_set"] != UNTRAINED
+    return f"{row['detector']} ({', '.join(parts)})" if trained else str(row["detector"])
 
 
 def _and(things: Iterable[object]) -> str:

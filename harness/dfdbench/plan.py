@@ -133,8 +133,13 @@ class _Planner:
             fitted, validation = self.fit(ids, detector, train_id, train_set, seed)
         calibration = None
         if isinstance(fitted, Cell) and isinstance(validation, Cell):
-            calibration = self.score({**ids, "test_set": "validation", "perturbation": "none"},
-                                     detector, fitted, validation, None)
+            calibration = self.score(
+                {**ids, "test_set": "validation", "perturbation": "none"},
+                detector,
+                fitted,
+                validation,
+                None,
+            )
         for test, test_set in self.spec.test_sets.items():
             for perturbation, transform in {"none": None, **self.spec.perturbations}.items():
                 row = {**ids, "test_set": test, "perturbation": perturbation}
@@ -212,7 +217,9 @@ class _Planner:
         inputs = {"index": found[0]}
         return self.cell("faces", faces.VERSION, ids, inputs, config, identity, preprocessor)
 
-    def index(self, dataset: DatasetAdapter, split: str, where: str) -> tuple[str, Index] | MissingError:
+    def index(
+        self, dataset: DatasetAdapter, split: str, where: str
+    ) -> tuple[str, Index] | MissingError:
         """The index cell of a split; computed here, because the keys depend on the data."""
         name = key_of([dataset.to_spec(), split])
         if name not in self.indices:

@@ -50,7 +50,7 @@ class Silent:
 
 
 class Lines:
-    """Plain lines on standard error, one a task and then at most one every ten seconds."""
+    """Plain lines on standard error, at most one every ten seconds for a task."""
 
     interval = 10.0
 
@@ -60,8 +60,7 @@ class Lines:
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
-        """A task whose steps are counted."""
-        self.say(f"{title} ...")
+        """A task whose steps are counted; a short one says nothing."""
         yield _Counter(self, title, total)
 
 

@@ -126,10 +126,10 @@ class Registry:
         names = list(self._entries[kind])
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         elsewhere = [k for k in KINDS if name in self._entries[k]]
-        if close:
-            hint = f"did you mean {close[0]!r}?"
-        elif elsewhere:
+        if elsewhere:
             hint = f"{name!r} is a {elsewhere[0]}"
+        elif close:
+            hint = f"did you mean {close[0]!r}?"
         else:
             hint = f"there are {', '.join(sorted(names)) or 'none'}"
         broken = "".join(f"; plugin {who} was left out: {why}" for who, why in self.broken.items())

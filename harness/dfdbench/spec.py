@@ -8,7 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -76,13 +83,20 @@ class Spec(_Section):
             raise ValueError(f"seeds {list(self.seeds)} are not all different")
         if "none" in self.perturbations:
             raise ValueError("perturbations: `none` means the clean images; take another id")
+        for name, transform in self.perturbations.items():
+            try:
+                transform.check_perturbation()
+            except ValueError as error:
+                raise ValueError(f"perturbations.{name}: {error}") from error
         if "validation" in self.test_sets:
             raise ValueError("test_sets: `validation` is the train set's own; take another id")
         for name, train_set in self.train_sets.items():
             chosen = train_set.select_on_test
             if chosen is not None and chosen not in self.test_sets:
                 raise ValueError(f"train_sets.{name}.select_on_test: no test set {chosen!r}")
-        if self.recipe and not any("recipe" in type(d).model_fields for d in self.detectors.values()):
+        if self.recipe and not any(
+            "recipe" in type(d).model_fields for d in self.detectors.values()
+        ):
             raise ValueError("recipe: no detector of this spec has a recipe")
         return self
 
@@ -181,9 +195,7 @@ def _with_recipe(raw: dict[str, Any], registry: Registry) -> dict[str, Any]:
     return {**raw, "detectors": merged}
 
 
-def _line(
-    item: Any, raw: dict[str, Any], merged: dict[str, Any], registry: Registry
-) -> str:
+def _line(item: Any, raw: dict[str, Any], merged: dict[str, Any], registry: Registry) -> str:
     """One problem as ``place: what is wrong``."""
     place = [part for part in item["loc"] if part != "[key]"]
     if place[:1] == ["detectors"] and "recipe" in place[2:3] and len(place) > 3:

@@ -155,9 +155,10 @@ class Store:
         Raises:
             OSError: a file cannot be read.
         """
-        with self._explained(), closing(
-            sqlite3.connect(self.root / "hashes.sqlite", timeout=60)
-        ) as db:
+        with (
+            self._explained(),
+            closing(sqlite3.connect(self.root / "hashes.sqlite", timeout=60)) as db,
+        ):
             db.execute(
                 "CREATE TABLE IF NOT EXISTS hashes "
                 "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID"

@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from dfdbench.leaderboard import Board, Cell, Line
 from dfdbench.merging import Row, group
+from dfdbench.notes import UNTRAINED
 
 SCHEMA = 1
 IDENTITY = (
@@ -31,7 +32,7 @@ def to_markdown(board: Board) -> str:
     table = [
         [
             _name(line),
-            line.train_set,
+            NOTHING if line.train_set == UNTRAINED else line.train_set,
             *(_markdown_cell(line.cells[test]) for test in board.test_sets),
             _bold(_percent(line.mean), line.best_mean),
             NOTHING if line.trainable is None else f"{line.trainable:,}",
@@ -47,7 +48,7 @@ def to_markdown(board: Board) -> str:
     said = [*board.legend, "**Bold**: best of its column."]
     parts = [f"# {board.benchmark or 'Leaderboard'}", drawn, _bullets(said)]
     if board.notes:
-        parts += ["## Not as it should be", _bullets(board.notes)]
+        parts += ["## Notes", _bullets(board.notes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,7 +57,7 @@ def to_terminal(board: Board, width: int = 80) -> str:
 
     Where the test sets do not fit beside each other, they follow in further tables.
     """
-    several = len({line.train_set for line in board.lines}) > 1
+    several = len({line.train_set for line in board.lines} - {UNTRAINED}) > 1
     first = _column("detector", [_stacked_name(line, several) for line in board.lines])
     columns = [
         _column(test, [_stacked_cell(line.cells[test]) for line in board.lines])
@@ -64,14 +65,8 @@ def to_terminal(board: Board, width: int = 80) -> str:
     ]
     columns.append(_column("mean", [_starred(line.mean, line.best_mean) for line in board.lines]))
     columns.append(_column("trained", [_short(line.trainable) for line in board.lines]))
-    by_selection = group(board.lines, lambda line: line.selection)
-    chosen = [
-        f"Checkpoint: {how}"
-        + (f" ({', '.join(x.detector for x in lines)})." if len(by_selection) > 1 else ".")
-        for how, lines in by_selection.items()
-        if how
-    ]
-    said = [*board.legend, "*: best of its column.", *chosen, *board.notes]
+    marks = "*: best of its column. trained: number of parameters that trained."
+    said = [*board.legend, marks, *_checkpoints(board.lines), *board.notes]
     parts = [*_fitted(first, columns, width), "\n".join(_wrapped(text, width) for text in said)]
     return "\n\n".join(parts) + "\n"
 
@@ -93,6 +88,19 @@ def to_csv(rows: Iterable[Row]) -> str:
     for row in rows:
         writer.writerows(_csv_lines(row))
     return text.getvalue()
+
+
+def _checkpoints(lines: Sequence[Line]) -> list[str]:
+    """How checkpoints were chosen; of which detectors, where they differ."""
+    chosen = group((line for line in lines if line.selection), lambda line: line.selection)
+    return [
+        f"Checkpoint: {how}" + (f" ({_names(mine)})." if len(chosen) > 1 else ".")
+        for how, mine in chosen.items()
+    ]
+
+
+def _names(lines: Iterable[Line]) -> str:
+    return ", ".join(dict.fromkeys(line.detector for line in lines))
 
 
 def _csv_lines(row: Row) -> list[dict[str, Any]]:
@@ -147,7 +155,9 @@ def _stacked_cell(cell: Cell) -> str:
 def _stacked_name(line: Line, several_train_sets: bool) -> str:
     # 28 characters leave room for two test sets beside the longest name.
     lines = textwrap.wrap(_name(line), 28)
-    return "\n".join([*lines, f"  on {line.train_set}"] if several_train_sets else lines)
+    if several_train_sets and line.train_set != UNTRAINED:
+        lines.append(f"  on {line.train_set}")
+    return "\n".join(lines)
 
 
 def _starred(value: float | None, best: bool) -> str:
@@ -181,8 +191,9 @@ def _fitted(first: list[str], columns: list[list[str]], width: int) -> list[str]
 
 
 def _draw(columns: Sequence[list[str]]) -> str:
-    headers, *table = zip(*columns, strict=True)
-    drawn = tabulate(table, headers, "simple", disable_numparse=True)
+    # The header is drawn as a row: tabulate makes real headers two characters wider than needed.
+    ruled = [[head, "-" * _width("\n".join([head, *rest])), *rest] for head, *rest in columns]
+    drawn = tabulate(list(zip(*ruled, strict=True)), tablefmt="plain", disable_numparse=True)
     return "\n".join(text.rstrip() for text in drawn.splitlines())
 
 

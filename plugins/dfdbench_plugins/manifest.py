@@ -11,6 +11,7 @@ from pydantic import Field
 from dfdbench import hookimpl
 from dfdbench.api import FAKE, REAL, DatasetAdapter, Video
 from dfdbench.errors import DataError, MissingError, SpecError
+from dfdbench_plugins.tables import read_table
 
 LABELS = {"real": REAL, "0": REAL, "fake": FAKE, "1": FAKE}
 NEEDED = ("path", "label", "video_id", "split")
@@ -89,33 +90,23 @@ class Manifest(DatasetAdapter):
 
     def _read(self) -> dict[str, list[Any]]:
         """The table by column, under the names of this class."""
-        import pyarrow as pa
-        from pyarrow import csv, parquet
-
         if not self.table.is_file():
             raise MissingError(f"no table {self.table}; write it, or name it as `table:`")
         unknown = set(self.columns) - {*NEEDED, *OPTIONAL}
         if unknown:
             raise SpecError(f"manifest: `columns` maps {min(unknown)!r}, which is no column of it")
-        try:
-            if self.table.suffix == ".parquet":
-                table = parquet.read_table(self.table)
-            else:
-                names = self.columns.get("video_id", "video_id"), self.columns.get("path", "path")
-                # Ids such as 000 are text: a number would lose their zeros.
-                types = csv.ConvertOptions(column_types={name: pa.string() for name in names})
-                table = csv.read_csv(self.table, convert_options=types)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{self.table} cannot be read as a table: {error}") from error
+        # Ids such as 000 are text: a number would lose their zeros.
+        text = [self.columns.get(name, name) for name in ("video_id", "path", "split")]
+        table = read_table(self.table, text)
         found: dict[str, list[Any]] = {}
         for column in (*NEEDED, *OPTIONAL):
             given = self.columns.get(column, column)
-            if given in table.column_names:
-                found[column] = table[given].to_pylist()
+            if given in table:
+                found[column] = table[given]
             elif column in NEEDED or column in self.columns:
                 raise DataError(
                     f"{self.table} has no column {given!r} (it has "
-                    f"{', '.join(table.column_names)}); map it with `columns: {{{column}: ...}}`"
+                    f"{', '.join(table)}); map it with `columns: {{{column}: ...}}`"
                 )
         return found
 

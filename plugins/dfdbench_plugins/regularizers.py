@@ -87,7 +87,7 @@ def partners(y: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     import torch
 
     chosen = torch.arange(len(y), device=y.device)
-    for label in y.unique():
+    for label in set(y.tolist()):
         members = (y == label).nonzero().flatten()
         n = len(members)
         if n > 1:

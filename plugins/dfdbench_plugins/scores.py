@@ -12,6 +12,7 @@ from pydantic import Field
 from dfdbench import hookimpl
 from dfdbench.api import Context, Detector, Fit
 from dfdbench.errors import DataError, MissingError
+from dfdbench_plugins.tables import read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,33 +71,23 @@ class Scores(Detector):
         if np.isnan(found).all():
             raise DataError(
                 f"{self.path} scores no face of {faces.name}: it knows {keys[0]!r}, say, and the "
-                f"test set has {wanted[0]!r}" if keys else f"{self.path} has no row for {faces.name}"
+                f"test set has {wanted[0]!r}"
+                if keys
+                else f"{self.path} has no row for {faces.name}"
             )
         return found
 
     def _read(self) -> dict[str, list[Any]]:
-        import pyarrow as pa
-        from pyarrow import csv, parquet
-
         if not self.path.is_file():
             raise MissingError(f"no scores at {self.path}; name the file as `path:`")
-        try:
-            if self.path.suffix == ".parquet":
-                table = parquet.read_table(self.path)
-            else:
-                types = csv.ConvertOptions(column_types={"video_id": pa.string()})
-                table = csv.read_csv(self.path, convert_options=types)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{self.path} cannot be read as a table: {error}") from error
+        table = read_table(self.path, ["video_id"])
         for column in ("video_id", "p_fake"):
-            if column not in table.column_names:
-                raise DataError(
-                    f"{self.path} has no column {column!r}; it has {', '.join(table.column_names)}"
-                )
-            if table[column].null_count:
+            if column not in table:
+                raise DataError(f"{self.path} has no column {column!r}; it has {', '.join(table)}")
+            if None in table[column]:
                 raise DataError(f"{self.path}: the column {column!r} has empty fields")
         names = ("video_id", "p_fake", "frame_index", "test_set")
-        return {name: table[name].to_pylist() for name in names if name in table.column_names}
+        return {name: table[name] for name in names if name in table}
 
 
 @hookimpl

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfdbench.component import sha256_of
 from dfdbench.errors import DataError, MissingError
 
 if TYPE_CHECKING:
@@ -20,6 +24,22 @@ def local_file(pretrained: str) -> Path | None:
     """The file that ``pretrained`` names, whether it exists or not; None: a tag, or ``none``."""
     is_path = "/" in pretrained or "\\" in pretrained or pretrained.lower().endswith(SUFFIXES)
     return Path(pretrained).expanduser() if is_path else None
+
+
+def content_of(path: Path) -> str:
+    """What a local file counts as in a result's key: its sha256, whatever it is called.
+
+    Large files take seconds to hash, so that an unchanged one is hashed once a process.
+    """
+    if not path.is_file():
+        return "missing"
+    state = path.stat()
+    return f"sha256:{_digest(path.resolve(), state.st_mtime_ns, state.st_size)}"
+
+
+@lru_cache(maxsize=32)
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    return sha256_of(path)
 
 
 def missing_file(path: Path, wanted_by: str) -> str:
@@ -53,6 +73,28 @@ def not_cached(wanted_by: str, source: str) -> str:
     )
 
 
+def fetch(repository: str, names: Iterable[str], wanted_by: str) -> Path:
+    """The first of some files of a hub repository, from the cache or downloaded.
+
+    Raises:
+        MissingError: none of them can be had; says where it looked, and the way out.
+    """
+    from huggingface_hub import hf_hub_download
+
+    reason = ""
+    for name in names:
+        try:
+            return Path(hf_hub_download(repository, name))
+        except Exception as error:  # the hub raises many kinds, by what it fails at
+            reason = f"{type(error).__name__}: {first_line(error)}"
+    raise MissingError(f"{not_cached(wanted_by, repository)} ({reason})")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return next(iter(str(error).strip().splitlines()), "no reason given")
+
+
 def closest(word: str, words: Iterable[str]) -> str:
     """``did you mean ...?`` with the closest of ``words``, or some of them."""
     words = list(words)
@@ -65,7 +107,7 @@ def closest(word: str, words: Iterable[str]) -> str:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file by name; nothing in the file is executed.
+    """The tensors of a weights file by name; no pickled code in it is executed.
 
     A ``state_dict`` inside a checkpoint is taken out of it, and the prefix ``module.`` off.
 
@@ -80,10 +122,10 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     try:
         content: Any = _load(path)
     except Exception as error:  # torch.load and safetensors raise many kinds on a damaged file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
         raise DataError(
-            f"cannot read the weights file {path}: {type(error).__name__}: {reason}; it must be a "
-            "safetensors file or a state_dict that torch.load(weights_only=True) accepts"
+            f"cannot read the weights file {path}: {type(error).__name__}: {first_line(error)}; it "
+            "must be a safetensors file, a state_dict that torch.load(weights_only=True) accepts, "
+            "or a TorchScript archive; download it again, or convert it"
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -111,8 +153,19 @@ def _load(path: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if _is_torchscript(path):  # OpenAI distributes CLIP so, whatever torch thinks of the format
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     # mmap: a whole CLIP is read for the half of it that is used.
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def load_into(

@@ -20,6 +20,7 @@ from dfdbench.stages import index
 
 VERSION = 1
 SHARD_BYTES = 500_000_000
+POOL_FROM = 48  # videos; for fewer, starting processes takes longer than it saves
 SUMMARY, MISSES = "summary.json", "misses.json"
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ def run(cell: Any, runtime: Runtime, folder: Path) -> None:
     sizes: Counter[tuple[int, int]] = Counter()
     jobs = ((dataset, preprocessor, runtime.data, video) for video in videos)
     with runtime.progress.task(f"faces of {cell.ids['set']}", len(videos)) as task:
-        for rows in _spread(jobs, runtime.workers if len(videos) > 8 else 0):
+        for rows in _spread(jobs, runtime.workers if len(videos) > POOL_FROM else 0):
             for row in rows:
                 if row["image"] is None:
                     misses.append({k: v for k, v in row.items() if k not in ("image", "shape")})
@@ -62,9 +63,7 @@ def run(cell: Any, runtime: Runtime, folder: Path) -> None:
         "unreadable": len(unreadable),
         "examples": [f"{m['path'] or m['video_id']}: {m['reason']}" for m in unreadable[:3]],
         "videos": len(videos),
-        "videos_without_face": sorted(
-            {v.id for v in videos} - writer.videos, key=str
-        ),
+        "videos_without_face": sorted({v.id for v in videos} - writer.videos, key=str),
     }
     (folder / MISSES).write_text(json.dumps(misses, indent=1), encoding="utf-8")
     (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")

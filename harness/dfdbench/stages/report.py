@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard, plots
-from dfdbench.errors import MissingError
+from dfdbench import leaderboard, plots, tables
+from dfdbench.errors import DataError, MissingError
 from dfdbench.plan import Plan
 from dfdbench.run import Outcome
 from dfdbench.runtime import Runtime, environment
@@ -27,19 +27,42 @@ Row = dict[str, Any]
 def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: float) -> list[Row]:
     """Write leaderboard, metrics, plan, scores and curves into ``out``; returns the rows."""
     rows = collect(plan, runtime, outcome)
-    board = leaderboard.build(rows)
+    board = leaderboard.rank(rows, plan.spec.name)
     metrics = {"schema": SCHEMA, "benchmark": plan.spec.name, "rows": rows}
     write_text(out / "metrics.json", json.dumps(metrics, indent=1))
     write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
     _write_scores(plan, runtime, rows, out / "scores")
-    write_text(out / "leaderboard.md", leaderboard.to_markdown(board, title=plan.spec.name))
-    write_text(out / "leaderboard.csv", leaderboard.to_csv(rows))
-    write_text(out / "leaderboard.json", leaderboard.to_json(board))
+    write_text(out / "leaderboard.md", tables.to_markdown(board))
+    write_text(out / "leaderboard.csv", tables.to_csv(rows))
+    write_text(out / "leaderboard.json", tables.to_json(board))
     _write_traces(outcome, plan, out / "failures")
-    histories = {_name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")}
-    if histories:
-        plots.learning_curves(histories, out / "training.png")
+    histories = {
+        _name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")
+    }
+    (out / "training.png").unlink(missing_ok=True)
+    plots.learning_curves(histories, out / "training.png")
     return rows
+
+
+def read(folders: list[Path]) -> dict[str, Row]:
+    """The ``metrics.json`` of results folders, by folder.
+
+    Raises:
+        MissingError: a folder has none.
+        DataError: it is not what :func:`write` wrote.
+    """
+    found = {}
+    for folder in folders:
+        path = folder / "metrics.json"
+        if not path.is_file():
+            raise MissingError(
+                f"no {path}; give folders that `dfdbench run` wrote, as results/demo"
+            )
+        try:
+            found[str(folder)] = _json(path)
+        except ValueError as error:
+            raise DataError(f"{path} is not JSON: {error}") from error
+    return found
 
 
 def collect(plan: Plan, runtime: Runtime, outcome: Outcome) -> list[Row]:
@@ -107,7 +130,9 @@ def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
 
 def _write_scores(plan: Plan, runtime: Runtime, rows: list[Row], target: Path) -> None:
     """One Parquet file a row, together one table; replaced as a whole."""
-    fresh, old = (target.with_name(f".{target.name}.{what}.{os.getpid()}") for what in ("new", "old"))
+    fresh, old = (
+        target.with_name(f".{target.name}.{what}.{os.getpid()}") for what in ("new", "old")
+    )
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:

@@ -86,5 +86,8 @@ def in_order(faces: Faces, form: Input, batch_size: int) -> Iterator[torch.Tenso
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    """(B, S, S, 3) array to (B, 3, S, S) tensor, copied out of the mapped file."""
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    """(B, S, S, 3) array to (B, 3, S, S) tensor, copied out of the mapped file.
+
+    The copy keeps the channels last, which is how the transforms want them.
+    """
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)

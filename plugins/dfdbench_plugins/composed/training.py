@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from dfdbench import metrics
 from dfdbench.api import Context, Fit
 from dfdbench.errors import TrainingError
-from dfdbench_plugins.composed.loading import Batch, TrainBatches, generator, in_order, loader
+from dfdbench_plugins.composed.loading import (
+    Batch,
+    TrainBatches,
+    generator,
+    in_order,
+    loader,
+    to_tensor,
+)
 from dfdbench_plugins.composed.model import (
     Model,
     build,
@@ -22,8 +29,7 @@ from dfdbench_plugins.composed.model import (
     restore,
     save_checkpoint,
 )
-from dfdbench_plugins.composed.recipe import Recipe
-from dfdbench_plugins.composed.schedule import rate
+from dfdbench_plugins.composed.optimization import optimizer_of, precision_of, rate
 
 if TYPE_CHECKING:
     from dfdbench.faces import Faces
@@ -42,7 +48,7 @@ def fit(detector: Composed, train: Faces, validation: Faces | None, context: Con
     model = build(detector.backbone, detector.peft, detector.regularizers, context.seed, device)
     if len(train) < 2:
         raise TrainingError(f"{len(train)} training face is not enough; at least 2 are needed")
-    run = Run(detector, model, context, _optimizer(model, recipe), _precision(recipe, device))
+    run = Run(detector, model, context, optimizer_of(model, recipe), precision_of(recipe, device))
     run.resume()
     data = TrainBatches(train, model.encoder.input, recipe.augment, recipe.batch_size, context.seed)
     features = Features(model, run, data) if model.frozen and not recipe.augment else None
@@ -165,7 +171,9 @@ class Run:
         """Write weights, optimizer state and history."""
         tensors = {f"model.{name}": t for name, t in self.model.trained().items()}
         for n, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{n}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+            tensors |= {
+                f"optimizer.{n}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None
+            }
         about = {
             "epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch,
             "history": self.history,
@@ -196,7 +204,9 @@ class Run:
         selects = validated and select != "last"
         parameters = list(self.model.parameters())
         return Fit(
-            selection=f"best {select.removeprefix('val_').replace('_', ' ')}" if selects else "last epoch",
+            selection=f"best {select.removeprefix('val_').replace('_', ' ')}"
+            if selects
+            else "last epoch",
             selected_on="validation" if selects else "none",
             epoch=self.best_epoch,
             trainable=sum(p.numel() for p in parameters if p.requires_grad),
@@ -211,9 +221,9 @@ class Features:
 
     def __init__(self, model: Model, run: Run, data: TrainBatches) -> None:
         model.eval()
-        images = torch.from_numpy(np.asarray(data.images)).permute(0, 3, 1, 2)
+        starts = range(0, len(data.images), SCORE_BATCH)
         with run.autocast():
-            parts = [run.encode(part.contiguous()) for part in images.split(SCORE_BATCH)]
+            parts = [run.encode(to_tensor(data.images[n : n + SCORE_BATCH])) for n in starts]
         self.z, self.data = torch.cat(parts), data
 
     def __len__(self) -> int:
@@ -231,8 +241,8 @@ def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.floa
     model = build(detector.backbone, detector.peft, detector.regularizers, context.seed, device)
     path = context.folder / CHECKPOINT
     restore(model, load_checkpoint(path)[0], path)
-    precision = _precision(detector.recipe, device)
-    run = Run(detector, model, context, _optimizer(model, detector.recipe), precision)
+    precision = precision_of(detector.recipe, device)
+    run = Run(detector, model, context, optimizer_of(model, detector.recipe), precision)
     return _score(run, faces)
 
 
@@ -248,34 +258,6 @@ def _score(run: Run, faces: Faces) -> NDArray[np.float32]:
             parts.append(run.model.p_fake(run.encode(images)).cpu())
             task.advance(len(images))
     return torch.cat(parts).numpy()
-
-
-def _optimizer(model: Model, recipe: Recipe) -> torch.optim.Optimizer:
-    """One group for each pair of (weight decay or none, encoder or head)."""
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            head = name.startswith("head.")
-            scale = recipe.head_lr / recipe.lr if head and recipe.head_lr else 1.0
-            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((decay, scale), []).append(parameter)
-    params = [{"params": p, "weight_decay": d, "scale": s} for (d, s), p in groups.items()]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(params, lr=recipe.lr, momentum=recipe.momentum)
-    return torch.optim.AdamW(params, lr=recipe.lr, betas=recipe.betas)
-
-
-def _precision(recipe: Recipe, device: str) -> torch.dtype:
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if recipe.precision != "auto":
-        return named[recipe.precision]
-    # bf16 is emulated, and far slower than fp32, on a CPU without instructions for it.
-    if torch.device(device).type == "cuda":
-        has = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        flags = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 lacks it
-        has = bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
-    return torch.bfloat16 if has else torch.float32
 
 
 def _not_finite(terms: Any, step: int, path: Any, video: Any) -> TrainingError:

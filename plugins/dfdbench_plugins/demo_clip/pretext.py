@@ -50,7 +50,18 @@ def _describe(identity: int, frames: int) -> tuple[Image, Array]:
     scenes, rows = [], []
     for m in sample_moments(identity, frames):
         scenes.append(draw_frame(head, m, clip))
-        moving = [m.yaw, m.pitch, m.roll, *m.shift, m.scale, m.blink, m.gaze, m.brow, m.smile, m.open]
+        moving = [
+            m.yaw,
+            m.pitch,
+            m.roll,
+            *m.shift,
+            m.scale,
+            m.blink,
+            m.gaze,
+            m.brow,
+            m.smile,
+            m.open,
+        ]
         rows.append(np.array(still + moving, np.float32))
     return np.stack(scenes), np.stack(rows)
 
@@ -94,13 +105,19 @@ class Corpus:
         people = rng.integers(len(self.scenes), size=scenes)
         moments = rng.integers(self.scenes.shape[1], size=scenes)
         samples = [
-            self._sample(int(i), int(j), rng) for _ in range(2) for i, j in zip(people, moments, strict=True)
+            self._sample(int(i), int(j), rng)
+            for _ in range(2)
+            for i, j in zip(people, moments, strict=True)
         ]
         images, cameras, flags, masks = (np.stack(part) for part in zip(*samples, strict=True))
         known = np.concatenate([self.attributes[people, moments]] * 2)
-        return Batch(images, np.concatenate([known, cameras], axis=1).astype(np.float32), flags, masks)
+        return Batch(
+            images, np.concatenate([known, cameras], axis=1).astype(np.float32), flags, masks
+        )
 
-    def _sample(self, person: int, moment: int, rng: np.random.Generator) -> tuple[Image, Array, Array, Array]:
+    def _sample(
+        self, person: int, moment: int, rng: np.random.Generator
+    ) -> tuple[Image, Array, Array, Array]:
         scene = self.scenes[person, moment]
         flags = np.zeros(len(FLAGS), np.float32)
         mask = np.zeros((SCENE, SCENE), np.float32)
@@ -201,7 +218,9 @@ def camera_row(settings: Settings) -> Array:
 
 def moved(image: Image, rng: np.random.Generator) -> Image:
     """The same picture shifted, turned and scaled a little."""
-    matrix = cv2.getRotationMatrix2D((SCENE / 2, SCENE / 2), rng.uniform(-6, 6), rng.uniform(0.93, 1.07))
+    matrix = cv2.getRotationMatrix2D(
+        (SCENE / 2, SCENE / 2), rng.uniform(-6, 6), rng.uniform(0.93, 1.07)
+    )
     matrix[:, 2] += rng.uniform(-4, 4, 2)
     return np.asarray(cv2.warpAffine(image, matrix, (SCENE, SCENE), borderMode=cv2.BORDER_REFLECT))
 
@@ -209,7 +228,11 @@ def moved(image: Image, rng: np.random.Generator) -> Image:
 def blob(rng: np.random.Generator) -> Array:
     """A random soft region: ellipse, polygon or wavy outline; (SCENE, SCENE), 0 to 1."""
     corners = int(rng.integers(4, 9)) if rng.random() < 0.4 else 40
-    angle = np.sort(rng.uniform(0, 2 * np.pi, corners)) if corners < 40 else np.linspace(0, 2 * np.pi, 40)
+    angle = (
+        np.sort(rng.uniform(0, 2 * np.pi, corners))
+        if corners < 40
+        else np.linspace(0, 2 * np.pi, 40)
+    )
     wave = 1 + rng.uniform(0, 0.25) * np.sin(rng.integers(2, 5) * angle + rng.uniform(0, 6.3))
     size = rng.uniform(12, 42, 2)
     points = np.stack([np.cos(angle) * size[0], np.sin(angle) * size[1]], axis=1) * wave[:, None]

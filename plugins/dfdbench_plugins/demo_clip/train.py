@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from open_clip.model import _build_vision_tower  # type: ignore[attr-defined]
 from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
@@ -36,7 +38,11 @@ from dfdbench_plugins.demo_clip.pretext import FLAGS, GRID, Batch, Corpus, Films
 CONFIG: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {
-        "image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "head_width": 64,
+        "image_size": 112,
+        "patch_size": 16,
+        "width": 192,
+        "layers": 4,
+        "head_width": 64,
         "mlp_ratio": 4.0,
     },
     "mean": [0.5, 0.5, 0.5],
@@ -54,10 +60,10 @@ class Pretext(nn.Module):
         self.visual = _build_vision_tower(config["embed_dim"], dict(vision))
         width, flags = vision["width"], len(FLAGS)
         self.patch, self.grid = vision["patch_size"], 112 // vision["patch_size"]
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1))
-        with torch.no_grad():
-            self.visual.conv1.weight.copy_(whitening(self.patch, width))
         self.class_head = nn.Linear(width, flags + 3 + attributes)
         self.patch_head = nn.Linear(width, flags + 3)
         self.tell = nn.Sequential(
@@ -66,7 +72,7 @@ class Pretext(nn.Module):
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """pixels (B, 3, 112, 112) in 0..255 -> all tokens after the last LayerNorm (B, 1+P, W)."""
+        """Pixels (B, 3, 112, 112) in 0..255 -> all tokens after the last LayerNorm (B, 1+P, W)."""
         x = self.visual._embeds((pixels / 255 - self.mean) / self.std)
         out: Tensor = self.visual.ln_post(self.visual.transformer(x))
         return out
@@ -99,36 +105,52 @@ class Pretext(nn.Module):
         return out, seen | {"cover": cover, "logits": logits}
 
 
-def whitening(patch: int, width: int) -> Tensor:
+def cosines(patch: int, width: int) -> Tensor:
     """Filters to start the patch embedding from, (width, 3, patch, patch): cosines, 8 x 8 pixels.
 
-    Fine detail is a hundred times weaker than colour, and the first LayerNorm would drown it; so
-    every cosine is amplified by its frequency. Each 8 x 8 block of a patch gets an equal share,
-    half of it in brightness, a quarter in either colour difference.
+    Each 8 x 8 block of a patch gets an equal share: two thirds of it in brightness, over the
+    whole spectrum, the rest the lowest frequencies of two colour differences.
     """
     blocks, size = (patch // 8) ** 2, 8
     share = width // blocks
     k, n = torch.arange(size)[:, None], torch.arange(size)[None]
     cosine = torch.cos(math.pi * (n + 0.5) * k / size) / size
     pairs = sorted((i * i + j * j, i, j) for i in range(size) for j in range(size))
-    colours = torch.tensor([[0.33, 0.34, 0.33], [0.5, -0.5, 0.0], [0.0, -0.5, 0.5]])
+    spread = torch.linspace(0, len(pairs) - 1, share - 2 * (share // 6)).long().tolist()
+    grey, red, blue = [0.33, 0.34, 0.33], [0.5, -0.5, 0.0], [0.0, -0.5, 0.5]
+    picks = [(grey, k) for k in spread]
+    picks += [(c, k) for c in (red, blue) for k in range(share // 6)]
     filters = torch.zeros(width, 3, patch, patch)
-    for block in range(blocks):
-        y, x = divmod(block, patch // 8)
-        row = block * share
-        for colour, part in zip(colours, (share // 2, share // 4, share // 4), strict=True):
-            # all of the spectrum, evenly, where not every frequency finds room
-            for pick in torch.linspace(0, len(pairs) - 1, part).long().tolist():
-                power, i, j = pairs[pick]
-                wave = torch.outer(cosine[i], cosine[j]) * (1 + 2 * math.sqrt(power))
-                filters[row, :, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = colour[:, None, None] * wave
-                row += 1
+    for row in range(blocks * share):
+        y, x = divmod(row // share, patch // 8)
+        colour, pick = picks[row % share]
+        _, i, j = pairs[pick]
+        wave = torch.tensor(colour)[:, None, None] * torch.outer(cosine[i], cosine[j])
+        filters[row, :, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] = wave
     return filters
 
 
+@torch.no_grad()
+def whiten(model: Pretext, pixels: Tensor) -> None:
+    """Start the patch embedding from cosines of equal strength over `pixels` (B, 3, 112, 112).
+
+    Fine detail is a hundred times weaker than colour, and the first LayerNorm would drown it.
+    """
+    filters = cosines(model.patch, model.visual.conv1.out_channels)
+    answer = F.conv2d((pixels / 255 - model.mean) / model.std, filters, stride=model.patch)
+    spread = answer.std(dim=(0, 2, 3)).clamp(min=1e-4)
+    model.visual.conv1.weight.copy_(0.3 * filters / spread[:, None, None, None])
+
+
 WEIGHTS = {
-    "contrast": 0.3, "flags": 1.0, "present": 1.0, "place": 0.3, "attributes": 0.5,
-    "extent": 2.0, "kinds": 2.0, "texture": 0.3,
+    "contrast": 0.3,
+    "flags": 1.0,
+    "present": 1.0,
+    "place": 0.3,
+    "attributes": 0.5,
+    "extent": 2.0,
+    "kinds": 2.0,
+    "texture": 0.3,
 }
 
 
@@ -175,13 +197,17 @@ def measure(model: Pretext, batches: list[dict[str, Tensor]]) -> dict[str, float
     unread = ((seen["attributes"] - truth) ** 2).mean(0) / truth.var(0).clamp(min=1e-6)
     extent = torch.cat([row[1]["extent"].flatten() for row in rows])
     cover = torch.cat([row[1]["cover"].flatten() for row in rows])
-    top = [(row[1]["logits"].argmax(1) == torch.arange(len(row[1]["logits"]))).float() for row in rows]
+    top = [
+        (row[1]["logits"].argmax(1) == torch.arange(len(row[1]["logits"]))).float() for row in rows
+    ]
     return {
         "present_auroc": float(roc_auc_score(flags[:, 0], seen["present"])),
         "patch_auroc": float(roc_auc_score(cover > 0.5, extent)),
         "top1": float(torch.cat(top).mean()),
-        "r2_blur": float(1 - unread[-8]), "r2_sensor": float(1 - unread[-7]),
-        "r2_noise": float(1 - unread[-6]), "r2_quality": float(1 - unread[-2]),
+        "r2_blur": float(1 - unread[-8]),
+        "r2_sensor": float(1 - unread[-7]),
+        "r2_noise": float(1 - unread[-6]),
+        "r2_quality": float(1 - unread[-2]),
         "r2_person": float(1 - unread[:-8].mean()),
     } | {name: float(torch.stack([row[0][name] for row in rows]).mean()) for name in WEIGHTS}
 
@@ -203,52 +229,95 @@ def order(step: int, count: int, seed: int) -> tuple[int, bool]:
 
 def learning_rate(progress: float, step: int, peak: float) -> float:
     """Warm-up over 300 steps, then cosine to a hundredth of the peak; progress 0 to 1."""
-    return peak * min(1.0, (step + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return (
+        peak * min(1.0, (step + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    )
 
 
-def train(args: argparse.Namespace, config: dict[str, Any]) -> None:
-    """Train until the steps or the minutes are over, whichever comes first."""
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
+def worker(rank: int, args: argparse.Namespace, config: dict[str, Any]) -> None:
+    """Train on this process's share of every batch until steps or minutes are over.
+
+    Processes of one thread each: two threads of one process wait for each other at every layer,
+    and any other load on the machine then costs several times its share.
+    """
+    torch.set_num_threads(1)
+    world = args.processes
+    where_ = f"file://{args.cache.resolve() / 'rendezvous'}"
+    dist.init_process_group("gloo", init_method=where_, rank=rank, world_size=world)
     corpus = Corpus.render(args.cache, args.identities, 3)
     films = Films(args.cache, corpus, args.films, args.batch // 2, args.seed)
     heldout = Corpus.render(args.cache, 100, 3, first=90_000)
-    checks = [to_tensors(heldout.batch(k, 32, seed=1)) for k in range(8)]
-    model = Pretext(config, checks[0]["attributes"].shape[1])
+    checks = [to_tensors(heldout.batch(k, 32, seed=1)) for k in range(8)] if rank == 0 else []
+    torch.manual_seed(args.seed)
+    model = Pretext(config, films.attributes.shape[-1])
+    whiten(model, to_tensors(films.batch(0, False))["pixels"])
     if args.resume is not None:
         model.load_state_dict(torch.load(args.resume))
-    thin = [p for p in model.parameters() if p.ndim < 2]
-    thick = [p for p in model.parameters() if p.ndim >= 2]
-    groups = [{"params": thick, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 0.05},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.98))
-    args.out.mkdir(parents=True, exist_ok=True)
-    log = (args.out / "train.log").open("a")
-    begun = time.monotonic()
+    begun, clock = time.monotonic(), torch.zeros(1)
     for step in range(args.steps):
-        batch = to_tensors(films.batch(*order(step, len(films), args.seed)))
-        minutes = (time.monotonic() - begun) / 60
-        progress = max(step / args.steps, minutes / args.minutes)
+        clock[0] = (time.monotonic() - begun) / 60
+        dist.broadcast(clock, 0)  # all stop at the same step
+        progress = min(1.0, max(step / args.steps, float(clock) / args.minutes))
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(min(progress, 1.0), step, args.lr)
-        losses, _ = model.losses(batch)
-        total = torch.stack([losses[k] * w for k, w in WEIGHTS.items()]).sum()
+            group["lr"] = learning_rate(progress, step, args.lr)
+        batch = to_tensors(films.batch(*order(step, len(films), args.seed)))
+        losses, _ = model.losses({k: v[rank::world] for k, v in batch.items()})
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.stack([losses[k] * w for k, w in WEIGHTS.items()]).sum().backward()
+        average_gradients(parameters, world)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         over = progress >= 1 or step + 1 == args.steps
-        if step % args.every == 0 or over:
-            row = {"step": step, "images": (step + 1) * args.batch, "minutes": minutes, "loss": total.item()}
-            row |= measure(model, checks)
-            line = " ".join(f"{k}={v:.4g}" for k, v in row.items())
-            print(line, flush=True)
-            log.write(line + "\n")
-            log.flush()
-            save(model, config, args.out)
-            if args.keep is not None:
-                torch.save(model.state_dict(), args.keep)
+        if rank == 0 and (step % args.every == 0 or over):
+            report(model, checks, args, config, {"step": step, "minutes": float(clock)})
         if over:
             break
+    dist.destroy_process_group()
+
+
+def average_gradients(parameters: list[nn.Parameter], world: int) -> None:
+    """Replace every gradient by its mean over the processes."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    place = 0
+    for g in gradients:
+        g.copy_(flat[place : place + g.numel()].view_as(g) / world)
+        place += g.numel()
+
+
+def report(
+    model: Pretext,
+    checks: list[dict[str, Tensor]],
+    args: argparse.Namespace,
+    config: dict[str, Any],
+    row: dict[str, float],
+) -> None:
+    """Measure on held-out identities, add a line to the log, save the state."""
+    row = row | measure(model, checks)
+    line = " ".join(f"{k}={v:.4g}" for k, v in row.items())
+    print(line, flush=True)
+    with (args.out / "train.log").open("a") as log:
+        log.write(line + "\n")
+    save(model, config, args.out)
+    if args.keep is not None:
+        torch.save(model.state_dict(), args.keep)
+
+
+def train(args: argparse.Namespace, config: dict[str, Any]) -> None:
+    """Render and film what is missing, then train; several processes share every batch."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus.render(args.cache, args.identities, 3)
+    Films(args.cache, corpus, args.films, args.batch // 2, args.seed)
+    Corpus.render(args.cache, 100, 3, first=90_000)
+    (args.cache / "rendezvous").unlink(missing_ok=True)
+    mp.spawn(worker, (args, config), nprocs=args.processes)  # type: ignore[no-untyped-call]
 
 
 def parse() -> argparse.Namespace:
@@ -256,14 +325,14 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Pretrain the demo's encoder on rendered faces.")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, config, log")
     parser.add_argument("--minutes", type=float, default=90, help="stop after so long")
-    parser.add_argument("--steps", type=int, default=10_000, help="stop after so many steps")
+    parser.add_argument("--steps", type=int, default=100_000, help="stop after so many steps")
     parser.add_argument("--identities", type=int, default=8000, help="rendered for pretraining")
-    parser.add_argument("--films", type=int, default=1600, help="batches made of them")
+    parser.add_argument("--films", type=int, default=1500, help="batches made of them")
     parser.add_argument("--cache", type=Path, default=Path("corpus"), help="rendered scenes")
     parser.add_argument("--batch", type=int, default=64, help="images, twice the scenes")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="of one thread each")
     parser.add_argument("--every", type=int, default=200, help="steps between measurements")
     parser.add_argument("--keep", type=Path, help="where to keep the state with its heads")
     parser.add_argument("--resume", type=Path, help="start from a kept state")

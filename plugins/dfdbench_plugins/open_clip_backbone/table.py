@@ -1,8 +1,9 @@
-"""What open_clip lists, read off its files: importing it takes seconds, because it imports torch."""
+"""What open_clip lists, read off its files: importing it means importing torch, for seconds."""
 
 from __future__ import annotations
 
 import ast
+import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,13 @@ def _package() -> Path:
 def models() -> tuple[str, ...]:
     """Names of all architectures, sorted."""
     return tuple(sorted(file.stem for file in _package().glob("model_configs/*.json")))
+
+
+def config(model: str) -> dict[str, Any]:
+    """The architecture's configuration: ``embed_dim``, ``vision_cfg``, ``quick_gelu``, ..."""
+    file = _package() / "model_configs" / f"{model}.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 @cache

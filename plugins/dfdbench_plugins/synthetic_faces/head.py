@@ -58,7 +58,14 @@ def sample_identity(seed: int) -> Identity:
     tone = u(0.0, 1.0)
     skin = np.array([236, 192, 164]) * (1 - tone) + np.array([112, 72, 52]) * tone
     skin = skin * u(0.9, 1.06) + rng.normal(0, 3, 3)
-    hairs = ((34, 26, 22), (74, 50, 34), (128, 88, 52), (186, 150, 96), (150, 146, 142), (96, 44, 26))
+    hairs = (
+        (34, 26, 22),
+        (74, 50, 34),
+        (128, 88, 52),
+        (186, 150, 96),
+        (150, 146, 142),
+        (96, 44, 26),
+    )
     hair = np.array(hairs[rng.integers(len(hairs))]) + rng.normal(0, 3, 3)
     irises = ((70, 46, 30), (96, 72, 40), (84, 110, 130), (82, 106, 74), (52, 36, 26))
     lips = skin * np.array([0.84, 0.6, 0.62]) + rng.normal(0, 6, 3)
@@ -154,7 +161,9 @@ def paint(identity: Identity) -> Head:
 def _skin(p: Identity, rng: np.random.Generator) -> Field:
     """Skin with mottling, pores, freckles, blush, nose lines, stubble; (TEXTURE, TEXTURE, 3)."""
     skin = np.float32(p.skin) + mottle(rng) * np.float32(4)
-    skin = skin + (noise(rng, (0, 0)) * 0.6 + noise(rng, (1, 1)) * 0.8)[..., None] * np.float32(p.pores)
+    skin = skin + (noise(rng, (0, 0)) * 0.6 + noise(rng, (1, 1)) * 0.8)[..., None] * np.float32(
+        p.pores
+    )
     tint = np.zeros((TEXTURE, TEXTURE), np.float32)
     for side in (-1, 1):
         tint += bump(side * 15, 6, 6, 5) * 10
@@ -167,14 +176,19 @@ def _skin(p: Identity, rng: np.random.Generator) -> Field:
         dark += np.exp(-0.5 * (fold / 0.9) ** 2) * bump(side * 10, 11, 6, 5) * 0.14
     spots = rng.integers(0, 26)
     for x, y, size, depth in zip(
-        rng.uniform(-20, 20, spots), rng.uniform(-20, 25, spots),
-        rng.uniform(0.4, 0.9, spots), rng.uniform(0.06, 0.3, spots), strict=True,
+        rng.uniform(-20, 20, spots),
+        rng.uniform(-20, 25, spots),
+        rng.uniform(0.4, 0.9, spots),
+        rng.uniform(0.06, 0.3, spots),
+        strict=True,
     ):
         dark += bump(x, y, size, size) * depth
     chin = np.clip((Y - 8) / 8, 0, 1) * np.clip((np.abs(X) - 2 + Y * 0.3) / 6, 0.35, 1)
     stubble = np.clip(0.55 + 0.3 * noise(rng, (0.5, 0.9)), 0, 1) * chin * p.beard
     skin = skin * (1 - np.clip(dark, 0, 0.85))[..., None]
-    return np.asarray(skin + (np.float32(p.hair) * 0.8 - skin) * (stubble * 0.75)[..., None], np.float32)
+    return np.asarray(
+        skin + (np.float32(p.hair) * 0.8 - skin) * (stubble * 0.75)[..., None], np.float32
+    )
 
 
 def _hair_colour(p: Identity, rng: np.random.Generator) -> Field:
@@ -222,7 +236,17 @@ def dress(inner: Identity, outer: Identity, match: float) -> Identity:
     skin = np.array(inner.skin) * (1 - match) + np.array(outer.skin) * match
     lips = np.array(inner.lips) * (1 - match) + np.array(outer.lips) * match
     return replace(
-        inner, skin=_colour(skin), lips=_colour(lips), hair=outer.hair, glasses=outer.glasses,
-        beard=outer.beard, width=outer.width, chin=outer.chin, jaw=outer.jaw, pores=outer.pores,
-        forehead=outer.forehead, hairline=outer.hairline, parting=outer.parting,
+        inner,
+        skin=_colour(skin),
+        lips=_colour(lips),
+        hair=outer.hair,
+        glasses=outer.glasses,
+        beard=outer.beard,
+        width=outer.width,
+        chin=outer.chin,
+        jaw=outer.jaw,
+        pores=outer.pores,
+        forehead=outer.forehead,
+        hairline=outer.hairline,
+        parting=outer.parting,
     )

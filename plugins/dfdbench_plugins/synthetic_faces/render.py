@@ -62,18 +62,20 @@ def sample_moments(seed: int, n_frames: int) -> list[Moment]:
     mean = rng.normal(0, 1, 10)
     rows = []
     for w in wave.T:
-        rows.append(Moment(
-            yaw=0.22 * mean[0] + 0.16 * w[0],
-            pitch=0.10 * mean[1] + 0.08 * w[1],
-            roll=0.04 * mean[2] + 0.03 * w[2],
-            shift=(1.2 * mean[3] + w[3], 1.2 * mean[4] + w[4]),
-            scale=float(np.clip(1.12 + 0.04 * mean[5] + 0.02 * w[5], 0.98, 1.26)),
-            blink=float(np.clip(6 * w[6] - 4.6, 0, 1)),
-            gaze=float(np.clip(0.4 * mean[7] + 0.5 * w[7], -1, 1)),
-            brow=float(np.clip(0.3 + 0.3 * mean[8] + 0.4 * w[8], 0, 1)),
-            smile=float(np.clip(0.3 + 0.35 * mean[9] + 0.4 * w[9], 0, 1)),
-            open=float(np.clip(0.2 + 0.3 * mean[6] + 0.7 * w[8], 0, 1)),
-        ))
+        rows.append(
+            Moment(
+                yaw=0.22 * mean[0] + 0.16 * w[0],
+                pitch=0.10 * mean[1] + 0.08 * w[1],
+                roll=0.04 * mean[2] + 0.03 * w[2],
+                shift=(1.2 * mean[3] + w[3], 1.2 * mean[4] + w[4]),
+                scale=float(np.clip(1.12 + 0.04 * mean[5] + 0.02 * w[5], 0.98, 1.26)),
+                blink=float(np.clip(6 * w[6] - 4.6, 0, 1)),
+                gaze=float(np.clip(0.4 * mean[7] + 0.5 * w[7], -1, 1)),
+                brow=float(np.clip(0.3 + 0.3 * mean[8] + 0.4 * w[8], 0, 1)),
+                smile=float(np.clip(0.3 + 0.35 * mean[9] + 0.4 * w[9], 0, 1)),
+                open=float(np.clip(0.2 + 0.3 * mean[6] + 0.7 * w[8], 0, 1)),
+            )
+        )
     return rows
 
 
@@ -88,7 +90,11 @@ def sample_clip(seed: int, identity: int) -> Clip:
         corner = rng.uniform(-20, SCENE, 2)
         size = rng.uniform(12, 80, 2)
         shade = rng.uniform(25, 230) * 0.6 + base * 0.4 + rng.normal(0, 14, 3)
-        _fill(wall, np.array([corner, corner + [size[0], 0], corner + size, corner + [0, size[1]]]), shade)
+        _fill(
+            wall,
+            np.array([corner, corner + [size[0], 0], corner + size, corner + [0, size[1]]]),
+            shade,
+        )
     wall = cv2.GaussianBlur(wall, (0, 0), rng.uniform(0.6, 3.0))
     grain = rng.standard_normal((SCENE, SCENE, 1), dtype=np.float32) * rng.uniform(1, 6)
     wall = np.clip(wall + cv2.GaussianBlur(grain, (0, 0), 0.8)[..., None], 0, 255).astype(np.uint8)
@@ -115,7 +121,9 @@ def to_texture(points: np.ndarray) -> np.ndarray:
     return np.asarray((points + np.array(ORIGIN)) * RESOLUTION)
 
 
-def _stamp(canvas: Image, points: np.ndarray, colour: np.ndarray, alpha: float, soft: float) -> None:
+def _stamp(
+    canvas: Image, points: np.ndarray, colour: np.ndarray, alpha: float, soft: float
+) -> None:
     """Blend a polygon (n, 2) in face units into the texture, its edge softened by `soft` pixels."""
     pixels = to_texture(points)
     if soft == 0:
@@ -154,7 +162,9 @@ def _draw_eye(canvas: Image, head: Head, moment: Moment, side: int) -> None:
     _stamp(canvas, lid, np.array(p.skin) * 0.22, 0.9, 0.5)
     crease = np.concatenate([upper - [0, 1.7], upper[::-1] - [0, 2.3]])
     _stamp(canvas, crease, np.array(p.skin) * 0.6, 0.5, 0.7)
-    _stamp(canvas, np.concatenate([lower, lower[::-1] + [0, 0.5]]), np.array(p.skin) * 0.5, 0.5, 0.5)
+    _stamp(
+        canvas, np.concatenate([lower, lower[::-1] + [0, 0.5]]), np.array(p.skin) * 0.5, 0.5, 0.5
+    )
     above, thick, arch = p.brow
     s = np.linspace(-1.25, 1.3, 9) * half
     lift = ey - above - 2.2 * moment.brow - arch * (1 - ((s / half - 0.3) / 1.4) ** 2)
@@ -182,7 +192,13 @@ def _draw_mouth(canvas: Image, head: Head, moment: Moment) -> None:
     _stamp(canvas, np.concatenate([seam, sag[::-1]]), np.array([52.0, 20, 22]), 1.0, 0)
     if moment.open > 0.12:
         teeth = seam * [0.8, 1] + np.stack([0 * t, np.minimum(gape * 0.45, 1.8) * arc], axis=1)
-        _stamp(canvas, np.concatenate([seam * [0.8, 1], teeth[::-1]]), np.array([222.0, 214, 204]), 1.0, 0)
+        _stamp(
+            canvas,
+            np.concatenate([seam * [0.8, 1], teeth[::-1]]),
+            np.array([222.0, 214, 204]),
+            1.0,
+            0,
+        )
 
 
 def _draw_glasses(canvas: Image, head: Head) -> None:
@@ -192,7 +208,9 @@ def _draw_glasses(canvas: Image, head: Head) -> None:
         axes = np.array([p.eye[2] * 1.42, p.glasses * 0.75]) * RESOLUTION
         box = (tuple(centre.tolist()), tuple((2 * axes).tolist()), 0.0)
         cv2.ellipse(canvas, box, (28, 24, 26), 2, cv2.LINE_AA)
-    bridge = to_texture(np.array([[-p.eye[0] + p.eye[2] * 1.42, p.eye[1]], [p.eye[0] - p.eye[2] * 1.42, p.eye[1]]]))
+    bridge = to_texture(
+        np.array([[-p.eye[0] + p.eye[2] * 1.42, p.eye[1]], [p.eye[0] - p.eye[2] * 1.42, p.eye[1]]])
+    )
     cv2.line(canvas, *[tuple(q) for q in bridge.astype(int).tolist()], (28, 24, 26), 2, cv2.LINE_AA)
 
 
@@ -216,7 +234,9 @@ def pose_map(moment: Moment) -> tuple[Field, Field]:
 def shading(head: Head, moment: Moment, clip: Clip) -> Field:
     """Brightness of the relief under the clip's light, (TEXTURE, TEXTURE), about 0.3 to 1.3."""
     light = np.array(clip.light)
-    turn = np.array([light[0] - moment.yaw * light[2], light[1] - moment.pitch * light[2], light[2]])
+    turn = np.array(
+        [light[0] - moment.yaw * light[2], light[1] - moment.pitch * light[2], light[2]]
+    )
     toward = head.normals @ (turn / np.linalg.norm(turn)).astype(np.float32)
     diffuse = np.clip(toward, 0, None)
     shade = clip.ambient + (1.12 - clip.ambient) * diffuse + 0.16 * diffuse**16

@@ -9,106 +9,19 @@ and all, as a perturbation. ``p`` acts in training only.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from dfdbench import hookimpl
 from dfdbench.api import Transform
-from dfdbench.errors import SpecError
+from dfdbench_plugins.transforms.base import IntSpan, PerImage, Span, drawn, uniform, whole, within
 
 if TYPE_CHECKING:
     import torch
 
-    Params = tuple[float, ...]
-
-
-def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
-    if isinstance(value, tuple) and value[0] > value[1]:
-        raise ValueError(f"the range {list(value)} is [low, high]; low may not be above high")
-    return value
-
-
-def _within(low: float, high: float) -> AfterValidator:
-    def check(value: float | tuple[float, float]) -> float | tuple[float, float]:
-        for each in value if isinstance(value, tuple) else (value,):
-            if not low <= each <= high:
-                raise ValueError(f"{each} is not between {low} and {high}")
-        return value
-
-    return AfterValidator(check)
-
-
-Span = Annotated[float | tuple[float, float], AfterValidator(_ordered)]
-IntSpan = Annotated[int | tuple[int, int], AfterValidator(_ordered)]
-
-
-class PerImage(Transform):
-    """A transform that treats each image by itself: draw parameters, then change the image."""
-
-    p: float = Field(1.0, ge=0, le=1, description="probability of a change in training, 0 to 1")
-
-    @abstractmethod
-    def draw(self, rng: torch.Generator) -> Params:
-        """Random parameters for one image."""
-
-    @abstractmethod
-    def fixed(self) -> Params:
-        """The parameters of the perturbation. Raises SpecError where an option is a range."""
-
-    @abstractmethod
-    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
-        """Change one image (3, H, W) uint8; returns the same shape and type."""
-
-    def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        """Change each image with probability ``p`` by parameters of its own; (B, 3, H, W) uint8."""
-        import torch
-
-        changed = images.clone()
-        hit = torch.rand(len(images), generator=rng, device=rng.device) < self.p
-        for i in hit.nonzero().flatten().tolist():
-            changed[i] = self.change(images[i], self.draw(rng))
-        return changed
-
-    def perturb(self, images: torch.Tensor) -> torch.Tensor:
-        """Change every image by the fixed strength; (B, 3, H, W) uint8."""
-        import torch
-
-        params = self.fixed()
-        changed = torch.empty_like(images)
-        for i, image in enumerate(images):
-            changed[i] = self.change(image, params)
-        return changed
-
-    def one(self, option: str) -> float:
-        """The single value of an option. Raises SpecError where it is a range."""
-        value = getattr(self, option)
-        low, high = value if isinstance(value, tuple) else (value, value)
-        if low != high:
-            raise SpecError(
-                f"perturbation {self.name!r}: {option} is the range {list(value)}, and a "
-                f"perturbation has one strength; write {{use: {self.name}, {option}: {high}}}"
-            )
-        return float(low)
-
-
-def _uniform(rng: torch.Generator, low: float, high: float) -> float:
-    import torch
-
-    return low + (high - low) * float(torch.rand((), generator=rng, device=rng.device))
-
-
-def _from(rng: torch.Generator, span: float | tuple[float, float]) -> float:
-    return _uniform(rng, *span) if isinstance(span, tuple) else span
-
-
-def _whole(rng: torch.Generator, span: int | tuple[int, int], step: int = 1) -> int:
-    if not isinstance(span, tuple):
-        return span
-    low, high = span
-    return low + step * int(_uniform(rng, 0, (high - low) // step + 1))
+    from dfdbench_plugins.transforms.base import Params
 
 
 class Flip(PerImage):
@@ -138,7 +51,7 @@ class Affine(PerImage):
     translate: float = Field(
         0.1, ge=-1, le=1, description="shift to the right and down, as a fraction of the side"
     )
-    scale: Annotated[Span, _within(0.01, 100)] = Field(
+    scale: Annotated[Span, within(0.01, 100)] = Field(
         (0.9, 1.1), description="magnification, one value or [low, high], above 0"
     )
     interpolation: Literal["bilinear", "nearest"] = Field(
@@ -149,10 +62,10 @@ class Affine(PerImage):
         """Degrees, shift along x and y as fractions, scale."""
         angle, shift = abs(self.degrees), abs(self.translate)
         return (
-            _uniform(rng, -angle, angle),
-            _uniform(rng, -shift, shift),
-            _uniform(rng, -shift, shift),
-            _from(rng, self.scale),
+            uniform(rng, -angle, angle),
+            uniform(rng, -shift, shift),
+            uniform(rng, -shift, shift),
+            drawn(rng, self.scale),
         )
 
     def fixed(self) -> Params:
@@ -163,17 +76,18 @@ class Affine(PerImage):
         """Warp."""
         from dfdbench_plugins.transforms import ops
 
-        return ops.affine(image, *params, interpolation=self.interpolation)
+        degrees, right, down, scale = params
+        return ops.affine(image, degrees, right, down, scale, self.interpolation)
 
 
 class GaussianBlur(PerImage):
     """Blurs with a Gaussian kernel; the border is mirrored."""
 
     name = "gaussian_blur"
-    kernel: Annotated[IntSpan, _within(1, 99)] = Field(
+    kernel: Annotated[IntSpan, within(1, 99)] = Field(
         (3, 7), description="side of the kernel in pixels, odd: one value or [low, high]"
     )
-    sigma: Annotated[Span, _within(0.01, 100)] = Field(
+    sigma: Annotated[Span, within(0.01, 100)] = Field(
         (0.1, 2.0), description="standard deviation in pixels: one value or [low, high]"
     )
 
@@ -187,7 +101,7 @@ class GaussianBlur(PerImage):
 
     def draw(self, rng: torch.Generator) -> Params:
         """Kernel and sigma."""
-        return _whole(rng, self.kernel, step=2), _from(rng, self.sigma)
+        return whole(rng, self.kernel, step=2), drawn(rng, self.sigma)
 
     def fixed(self) -> Params:
         """Kernel and sigma."""
@@ -215,9 +129,9 @@ class ColourJitter(PerImage):
         """Factor of brightness, factor of contrast, 1 where contrast comes first."""
         light, contrast = abs(self.brightness), abs(self.contrast)
         return (
-            1 + _uniform(rng, -light, light),
-            1 + _uniform(rng, -contrast, contrast),
-            _whole(rng, (0, 1)),
+            1 + uniform(rng, -light, light),
+            1 + uniform(rng, -contrast, contrast),
+            whole(rng, (0, 1)),
         )
 
     def fixed(self) -> Params:
@@ -235,13 +149,13 @@ class Jpeg(PerImage):
     """Compresses as JPEG (4:2:0) and decodes again."""
 
     name = "jpeg"
-    quality: Annotated[IntSpan, _within(1, 100)] = Field(
+    quality: Annotated[IntSpan, within(1, 100)] = Field(
         (40, 100), description="JPEG quality, 1 to 100: one value or [low, high]"
     )
 
     def draw(self, rng: torch.Generator) -> Params:
         """Quality."""
-        return (_whole(rng, self.quality),)
+        return (whole(rng, self.quality),)
 
     def fixed(self) -> Params:
         """Quality."""
@@ -258,7 +172,7 @@ class Resize(PerImage):
     """Makes an image smaller and enlarges it to its own size again: detail is lost."""
 
     name = "resize"
-    factor: Annotated[Span, _within(0.01, 1)] = Field(
+    factor: Annotated[Span, within(0.01, 1)] = Field(
         (0.5, 1.0), description="side of the small image / side, above 0 to 1: one or [low, high]"
     )
     filter: Literal["bicubic", "bilinear", "nearest"] = Field(
@@ -267,7 +181,7 @@ class Resize(PerImage):
 
     def draw(self, rng: torch.Generator) -> Params:
         """Factor."""
-        return (_from(rng, self.factor),)
+        return (drawn(rng, self.factor),)
 
     def fixed(self) -> Params:
         """Factor."""
@@ -288,13 +202,13 @@ class GaussianNoise(PerImage):
     """
 
     name = "gaussian_noise"
-    sigma: Annotated[Span, _within(0, 255)] = Field(
+    sigma: Annotated[Span, within(0, 255)] = Field(
         (0.0, 10.0), description="standard deviation in 8-bit units, 0 to 255: one or [low, high]"
     )
 
     def draw(self, rng: torch.Generator) -> Params:
         """Sigma and the seed of the noise."""
-        return _from(rng, self.sigma), _whole(rng, (0, 2**31 - 1))
+        return drawn(rng, self.sigma), whole(rng, (0, 2**31 - 1))
 
     def fixed(self) -> Params:
         """Sigma."""
