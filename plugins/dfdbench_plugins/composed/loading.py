@@ -75,7 +75,14 @@ class TrainBatches(Dataset[Batch]):
 
 def loader(batches: TrainBatches, workers: int) -> DataLoader[Any]:
     """The batches in order, loaded by this process or by ``workers`` others."""
-    return DataLoader(batches, batch_size=None, num_workers=workers, pin_memory=workers > 0)
+    own = torch.Generator().manual_seed(batches.seed)  # else it draws from the global generator
+    return DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=workers > 0 and torch.cuda.is_available(),
+        generator=own,
+    )
 
 
 def in_order(faces: Faces, form: Input, batch_size: int) -> Iterator[torch.Tensor]:

@@ -240,4 +240,4 @@ def blob(rng: np.random.Generator) -> Array:
     mask = np.zeros((SCENE, SCENE), np.uint8)
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], [255.0], cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 4.0))
-    return soft.astype(np.float32) / np.float32(255)
+    return np.asarray(soft / np.float32(255), np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dfdbench_plugins.synthetic_faces.head import Image
+from dfdbench_plugins.synthetic_faces.head import Image, floats
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def film(scene: Image, settings: Settings, rng: np.random.Generator, size: int =
     side = settings.sensor
     image = cv2.GaussianBlur(scene, (0, 0), settings.blur)
     sensed = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    sensed *= np.float32(settings.gain) * np.float32(settings.cast)
+    sensed *= np.float32(settings.gain) * floats(settings.cast)
     grain = rng.standard_normal(sensed.shape, dtype=np.float32)
     # photon noise: more in the bright parts, about `noise` at middle grey
     sensed += grain * np.float32(settings.noise) * np.sqrt(0.3 + sensed * np.float32(0.7 / 128))

@@ -129,9 +129,14 @@ def bump(cx: float, cy: float, sx: float, sy: float, step: int = 1) -> Field:
     return np.asarray(np.outer(down, across), np.float32)
 
 
+def floats(values: Any) -> Field:
+    """Turn numbers into a float32 array."""
+    return np.asarray(values, np.float32)
+
+
 def inside(distance: Field, soft: float = 0.6) -> Field:
     """Soft step: 0 outside (negative distance), 1 inside; the edge is 2 * soft units wide."""
-    return np.clip(distance / (2 * soft) + 0.5, 0, 1).astype(np.float32)
+    return floats(np.clip(distance / (2 * soft) + 0.5, 0, 1))
 
 
 def oval(width: float, top: float, bottom: float, jaw: float) -> Field:
@@ -140,7 +145,7 @@ def oval(width: float, top: float, bottom: float, jaw: float) -> Field:
     tall = np.where(Y[:, 0] < 0, top, bottom)
     down = np.abs(Y[:, 0] / tall)[:, None] ** powers
     radius = (np.abs(X / np.float32(width)) ** powers + down) ** (1 / powers)
-    return ((1 - radius) * width).astype(np.float32)
+    return floats((1 - radius) * width)
 
 
 def paint(identity: Identity) -> Head:
@@ -160,14 +165,14 @@ def paint(identity: Identity) -> Head:
 
 def _skin(p: Identity, rng: np.random.Generator) -> Field:
     """Skin with mottling, pores, freckles, blush, nose lines, stubble; (TEXTURE, TEXTURE, 3)."""
-    skin = np.float32(p.skin) + mottle(rng) * np.float32(4)
+    skin = floats(p.skin) + mottle(rng) * np.float32(4)
     skin = skin + (noise(rng, (0, 0)) * 0.6 + noise(rng, (1, 1)) * 0.8)[..., None] * np.float32(
         p.pores
     )
     tint = np.zeros((TEXTURE, TEXTURE), np.float32)
     for side in (-1, 1):
         tint += bump(side * 15, 6, 6, 5) * 10
-    skin = skin + tint[..., None] * np.float32([0.6, -0.7, -0.5])
+    skin = skin + tint[..., None] * floats([0.6, -0.7, -0.5])
     dark = np.zeros_like(tint)
     for side in (-1, 1):
         dark += bump(side * p.eye[0], p.eye[1] + 0.5, 8, 5) * 0.16
@@ -187,13 +192,13 @@ def _skin(p: Identity, rng: np.random.Generator) -> Field:
     stubble = np.clip(0.55 + 0.3 * noise(rng, (0.5, 0.9)), 0, 1) * chin * p.beard
     skin = skin * (1 - np.clip(dark, 0, 0.85))[..., None]
     return np.asarray(
-        skin + (np.float32(p.hair) * 0.8 - skin) * (stubble * 0.75)[..., None], np.float32
+        skin + (floats(p.hair) * 0.8 - skin) * (stubble * 0.75)[..., None], np.float32
     )
 
 
 def _hair_colour(p: Identity, rng: np.random.Generator) -> Field:
     shine = noise(rng, (0.7, 9)) * 10 + mottle(rng)[..., 0] * 8
-    return np.asarray(np.clip(np.float32(p.hair) + shine[..., None], 0, 255), np.float32)
+    return np.asarray(np.clip(floats(p.hair) + shine[..., None], 0, 255), np.float32)
 
 
 def _hair_masks(p: Identity, rng: np.random.Generator) -> tuple[Field, Field]:

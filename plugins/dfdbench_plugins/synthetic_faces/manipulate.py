@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from dfdbench_plugins.synthetic_faces.expression import Moment
 from dfdbench_plugins.synthetic_faces.head import (
     TEXTURE,
     Field,
@@ -26,6 +27,7 @@ from dfdbench_plugins.synthetic_faces.head import (
     X,
     Y,
     dress,
+    floats,
     inside,
     paint,
     sample_identity,
@@ -33,7 +35,6 @@ from dfdbench_plugins.synthetic_faces.head import (
 from dfdbench_plugins.synthetic_faces.render import (
     SCENE,
     Clip,
-    Moment,
     draw_frame,
     pose_map,
     sample_moments,
@@ -95,7 +96,7 @@ def manipulate(
     grain = fake.texture.standard_normal((SCENE, SCENE), dtype=np.float32)
     face += (cv2.GaussianBlur(grain, (0, 0), 0.7) * np.float32(2 * fake.grain))[..., None]
     mask = cv2.remap(fake.mask, *pose_map(moment), cv2.INTER_LINEAR, borderValue=0)
-    mixed = scene + (face * np.float32(fake.tone) - scene) * mask[..., None]
+    mixed = scene + (face * floats(fake.tone) - scene) * mask[..., None]
     return np.asarray(np.clip(mixed + 0.5, 0, 255)).astype(np.uint8)
 
 
