@@ -205,6 +205,18 @@ def test_batch_statistics_are_kept_where_the_whole_network_trains(
     assert np.array_equal(first, one.score(faces, Context(tmp_path)))
 
 
+def test_scoring_rebuilds_the_network_that_was_trained_whatever_the_seed_of_the_scorer(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    score = training._score
+    monkeypatch.setattr(training, "_score", lambda run, faces: seen.append(score(run, faces)) or seen[-1])
+    one, faces = detector(registry, {"epochs": 1}), some_faces(10, 2)
+    one.fit(some_faces(20, 1), faces, Context(tmp_path, seed=5))
+    again = one.score(faces, Context(tmp_path, seed=77))
+    np.testing.assert_array_equal(seen[0], again)
+
+
 def test_scores_do_not_depend_on_the_order_of_the_faces(
     registry: Registry, tmp_path: Path
 ) -> None:

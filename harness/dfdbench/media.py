@@ -33,7 +33,7 @@ class ImageFiles:
         return len(self.video.files)
 
     def read(self, positions: Sequence[int]) -> Iterator[Frame]:
-        """Yield the frames at ``positions``; a file that cannot be read is a frame with an error."""
+        """Yield the frames at ``positions``; an unreadable file is a frame with an error."""
         for position in positions:
             name = self.video.files[position]
             indices = self.video.frame_indices

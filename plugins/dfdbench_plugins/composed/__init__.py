@@ -1,4 +1,4 @@
-"""The detector that is put together in a spec: backbone, PEFT, regularizers, linear head, recipe."""
+"""The detector that a spec puts together: backbone, PEFT, regularizers, linear head, recipe."""
 
 from __future__ import annotations
 

@@ -153,7 +153,12 @@ class Run:
             value = -np.inf if found is None else -found if metric == "eer" else found
         if value > self.best or self.best_epoch == 0:
             self.best, self.best_epoch = value, self.epoch
-            about = {"detector": self.detector.to_spec(), "epoch": self.epoch}
+            # The seed, because it draws the frozen weights of an encoder that is not pretrained.
+            about = {
+                "detector": self.detector.to_spec(),
+                "seed": self.context.seed,
+                "epoch": self.epoch,
+            }
             save_checkpoint(self.folder / CHECKPOINT, self.model.trained(), about)
         self.save_resume()
 
@@ -237,10 +242,10 @@ class Features:
 
 def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.float32]:
     """p(fake) (N,) by the checkpoint in ``context.folder``."""
-    device = context.device
-    model = build(detector.backbone, detector.peft, detector.regularizers, context.seed, device)
-    path = context.folder / CHECKPOINT
-    restore(model, load_checkpoint(path)[0], path)
+    path, device = context.folder / CHECKPOINT, context.device
+    tensors, about = load_checkpoint(path)
+    model = build(detector.backbone, detector.peft, detector.regularizers, about["seed"], device)
+    restore(model, tensors, path)
     precision = precision_of(detector.recipe, device)
     run = Run(detector, model, context, optimizer_of(model, detector.recipe), precision)
     return _score(run, faces)

@@ -105,7 +105,7 @@ def worker(rank: int, args: argparse.Namespace, config: dict[str, Any]) -> None:
         batch = to_tensors(films.batch(*order(step, len(films), args.seed)))
         losses, _ = model.losses({k: v[rank::world] for k, v in batch.items()})
         optimizer.zero_grad(set_to_none=True)
-        torch.stack([losses[k] * w for k, w in WEIGHTS.items()]).sum().backward()
+        torch.autograd.backward(torch.stack([losses[k] * w for k, w in WEIGHTS.items()]).sum())
         average_gradients(parameters, world)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -153,7 +153,7 @@ def train(args: argparse.Namespace, config: dict[str, Any]) -> None:
     Films(args.cache, corpus, args.films, args.batch // 2, args.seed)
     Corpus.render(args.cache, 100, 3, first=90_000)
     (args.cache / "rendezvous").unlink(missing_ok=True)
-    spawn(worker, (args, config), nprocs=args.processes)
+    spawn(worker, (args, config), nprocs=args.processes)  # type: ignore[no-untyped-call]
 
 
 def parse() -> argparse.Namespace:
