@@ -133,6 +133,7 @@ def write_spec(tmp_path: Path) -> Write:
     def write(content: dict[str, Any]) -> Path:
         path = tmp_path / "spec.yaml"
         yaml = YAML(typ="safe", pure=True)
+        yaml.sort_base_mapping_type_on_output = False
         with path.open("w", encoding="utf-8") as file:
             yaml.dump(content, file)
         return path

@@ -188,7 +188,7 @@ def test_a_test_set_with_one_class_is_undefined_and_no_number(
     rows = json.loads((tmp_path / "results" / "tiny" / "metrics.json").read_text())["rows"]
     one = next(row for row in rows if row["test_set"] == "reals")
     assert one["video"]["auroc"] is None
-    assert one["undefined"] == "undefined: only real videos"
+    assert one["undefined"] == "only real videos"
     assert "only real videos" in " ".join(out.split())
 
 
@@ -204,7 +204,7 @@ def test_scores_of_a_closed_detector_get_a_row(
     assert code == 0
     (row,) = json.loads((tmp_path / "results" / "tiny" / "metrics.json").read_text())["rows"]
     assert (row["train_set"], row["video"]["auroc"]) == ("none", 1.0)
-    assert row["videos"] == {"real": 6, "fake": 5, "unscored": 1}
+    assert row["videos"] == {"real": 6, "fake": 6, "unscored": 1}
 
 
 def test_perturbed_scores_stand_beside_the_clean_ones(

@@ -210,23 +210,25 @@ def test_scoring_rebuilds_the_network_that_was_trained_whatever_the_seed_of_the_
 ) -> None:
     seen: list[Any] = []
     score = training._score
-    monkeypatch.setattr(training, "_score", lambda run, faces: seen.append(score(run, faces)) or seen[-1])
+    monkeypatch.setattr(
+        training, "_score", lambda run, faces: seen.append(score(run, faces)) or seen[-1]
+    )
     one, faces = detector(registry, {"epochs": 1}), some_faces(10, 2)
     one.fit(some_faces(20, 1), faces, Context(tmp_path, seed=5))
     again = one.score(faces, Context(tmp_path, seed=77))
     np.testing.assert_array_equal(seen[0], again)
 
 
-def test_scores_do_not_depend_on_the_order_of_the_faces(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_scores_do_not_depend_on_the_order_of_the_faces(registry: Registry, tmp_path: Path) -> None:
     one = detector(registry)
     faces = some_faces(70, 1)
     one.fit(faces, None, Context(tmp_path, seed=3))
     order = np.random.default_rng(0).permutation(70)
     whole = one.score(faces, Context(tmp_path))
     assert whole.shape == (70,)
-    np.testing.assert_allclose(one.score(faces.take(order), Context(tmp_path)), whole[order], atol=1e-6)
+    np.testing.assert_allclose(
+        one.score(faces.take(order), Context(tmp_path)), whole[order], atol=1e-6
+    )
 
 
 def test_the_best_epoch_on_validation_is_kept(

@@ -21,12 +21,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
-    from dfdbench_plugins.composed.training import Run
     from numpy.typing import NDArray
+
+    from dfdbench_plugins.composed.training import Run
 
 Work = Callable[[], object]
 
-LIBRARIES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "opencv-python-headless")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "timm",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ class Multiply:
         self.out = torch.empty(m, n)
 
     def __call__(self) -> None:
+        """Multiply once."""
         import torch
 
         torch.mm(self.a, self.b, out=self.out)

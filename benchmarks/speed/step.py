@@ -62,10 +62,11 @@ def products(encoder: Any, batch: int) -> dict[str, Multiply]:
 
 def step_of(run: Run, faces: Faces, class_token_only: bool) -> measure.Work:
     """One step of the training loop: normalise, forward, loss, backward, optimizer."""
+    import numpy as np
     import torch
 
     images = torch.from_numpy(faces.images()).permute(0, 3, 1, 2)
-    batches = [(images, torch.from_numpy(faces.labels), range(len(faces)))]
+    batches = [(images, torch.from_numpy(faces.labels), np.arange(len(faces)))]
     encoder: Any = run.model.encoder
 
     def step() -> None:
@@ -78,6 +79,7 @@ def step_of(run: Run, faces: Faces, class_token_only: bool) -> measure.Work:
 def rows_of(model: str, batch: int, rounds: int, folder: Path) -> list[Row]:
     """Measure one tower."""
     import numpy as np
+
     from dfdbench.faces import Faces
 
     run = measure.ln_tuning(model, batch, folder)

@@ -180,11 +180,9 @@ def _open(
 def main() -> None:
     """Run the command; every foreseen error is one message and an exit code."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, or None
     except DfdbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_listed(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
     except CommandError as error:
         print(f"error: {error.format_message()}; see dfdbench --help", file=sys.stderr)
@@ -197,3 +195,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _listed(message: str) -> str:
+    """One problem on one line; several as a list."""
+    lines = message.splitlines()
+    if len(lines) < 2:
+        return f"error: {message}"
+    return "\n".join([f"error: {len(lines)} problems", *(f"  - {line}" for line in lines)])

@@ -76,7 +76,10 @@ class Registry:
         except pluggy.PluginValidationError as error:
             hooks = ", ".join(HOOKS)
             raise PluginError(f"{where}: {error}; the hooks are {hooks}") from error
-        found = {hook: getattr(manager.hook, hook)() for hook in HOOKS}
+        hooks_of = {hook: getattr(manager.hook, hook).get_hookimpls() for hook in HOOKS}
+        if not any(hooks_of.values()):
+            raise PluginError(f"{where} has no hook; mark its functions with dfdbench.hookimpl")
+        found = {hook: [impl.function() for impl in hooks_of[hook]] for hook in HOOKS}
         for hook, base in HOOKS.items():
             for classes in found[hook]:
                 if not isinstance(classes, Iterable):

@@ -63,7 +63,10 @@ def run(cell: Any, runtime: Runtime, folder: Path) -> None:
         "unreadable": len(unreadable),
         "examples": [f"{m['path'] or m['video_id']}: {m['reason']}" for m in unreadable[:3]],
         "videos": len(videos),
-        "videos_without_face": sorted({v.id for v in videos} - writer.videos, key=str),
+        "videos_without_face": {
+            name: sum(v.label == label and v.id not in writer.videos for v in videos)
+            for label, name in enumerate(("real", "fake"))
+        },
     }
     (folder / MISSES).write_text(json.dumps(misses, indent=1), encoding="utf-8")
     (folder / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")

@@ -95,7 +95,9 @@ def _result(plan: Plan, runtime: Runtime, key: str) -> Row:
         result["duration"] += store.meta(scored.inputs["train"])["duration"]
     summary = _json(store.path(scored.inputs["faces"]) / faces.SUMMARY)
     result["faces"] = {name: summary[name] for name in ("faces", "misses", "unreadable")}
-    result["videos"]["unscored"] += len(summary["videos_without_face"])
+    for label, count in summary["videos_without_face"].items():
+        result["videos"][label] += count
+        result["videos"]["unscored"] += count
     return result
 
 

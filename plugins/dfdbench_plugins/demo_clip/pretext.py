@@ -138,7 +138,7 @@ class Corpus:
         flags = np.zeros(len(FLAGS), np.float32)
         flags[0] = 1
         image = self.scenes[person, moment]
-        source = rng.choice(4, p=(0.5, 0.15, 0.15, 0.2))
+        source = rng.choice(4, p=(0.45, 0.15, 0.15, 0.25))
         if source == 1:
             image, flags[3] = moved(image, rng), 1
         elif source == 2:
@@ -146,16 +146,17 @@ class Corpus:
         elif source == 3:
             image, flags[5] = self.scenes[rng.integers(len(self.scenes)), moment], 1
         if rng.random() < (0.65 if source == 0 else 0.4):
-            side = int(SCENE * rng.uniform(0.3, 0.75))
+            side = int(SCENE * rng.uniform(0.2, 0.6))
             small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-            image, flags[1] = cv2.resize(small, (SCENE, SCENE), interpolation=cv2.INTER_CUBIC), 1
+            way = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[rng.integers(3)]
+            image, flags[1] = cv2.resize(small, (SCENE, SCENE), interpolation=way), 1
         if rng.random() < 0.3:
-            tone = 1 + rng.uniform(-0.12, 0.12, 3)
+            tone = 1 + rng.uniform(-0.22, 0.22, 3)
             image, flags[2] = np.clip(image * tone, 0, 255).astype(np.uint8), 1
         if flags.sum() == 1 or rng.random() < 0.1:
             grain = rng.standard_normal((SCENE, SCENE, 1), dtype=np.float32)
             grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.4, 1.2))[..., None]
-            grain *= np.float32(rng.uniform(4, 10) / (grain.std() + 1e-6))
+            grain *= np.float32(rng.uniform(6, 18) / (grain.std() + 1e-6))
             image, flags[6] = np.clip(image + grain, 0, 255).astype(np.uint8), 1
         return np.asarray(image), flags
 
@@ -210,8 +211,8 @@ def _film(task: tuple[int, int, int]) -> Batch:
 def camera_row(settings: Settings) -> Array:
     """A camera's settings as numbers of about unit variance, (8,)."""
     blur, sensor, noise, gain, cast, sharpen, quality = astuple(settings)
-    row = [(blur - 0.9) / 0.35, (sensor - 122) / 22, (noise - 3.3) / 1.8, (gain - 0.95) / 0.14]
-    row += [(cast[0] - 1) / 0.07, (sharpen - 0.6) / 0.35, (quality - 69) / 17]
+    row = [(blur - 0.7) / 0.23, (sensor - 126) / 20, (noise - 2.6) / 1.4, (gain - 0.95) / 0.14]
+    row += [(cast[0] - 1) / 0.07, (sharpen - 0.6) / 0.35, (quality - 72) / 15]
     row += [np.log(noise + 0.3)]
     return np.array(row, np.float32)
 
@@ -219,9 +220,9 @@ def camera_row(settings: Settings) -> Array:
 def moved(image: Image, rng: np.random.Generator) -> Image:
     """The same picture shifted, turned and scaled a little."""
     matrix = cv2.getRotationMatrix2D(
-        (SCENE / 2, SCENE / 2), rng.uniform(-6, 6), rng.uniform(0.93, 1.07)
+        (SCENE / 2, SCENE / 2), rng.uniform(-10, 10), rng.uniform(0.9, 1.1)
     )
-    matrix[:, 2] += rng.uniform(-4, 4, 2)
+    matrix[:, 2] += rng.uniform(-7, 7, 2)
     return np.asarray(cv2.warpAffine(image, matrix, (SCENE, SCENE), borderMode=cv2.BORDER_REFLECT))
 
 
@@ -234,10 +235,10 @@ def blob(rng: np.random.Generator) -> Array:
         else np.linspace(0, 2 * np.pi, 40)
     )
     wave = 1 + rng.uniform(0, 0.25) * np.sin(rng.integers(2, 5) * angle + rng.uniform(0, 6.3))
-    size = rng.uniform(12, 42, 2)
+    size = rng.uniform(16, 48, 2)
     points = np.stack([np.cos(angle) * size[0], np.sin(angle) * size[1]], axis=1) * wave[:, None]
     points += rng.uniform(0.27 * SCENE, 0.73 * SCENE, 2)
     mask = np.zeros((SCENE, SCENE), np.uint8)
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], [255.0], cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 4.0))
+    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 3.0))
     return np.asarray(soft / np.float32(255), np.float32)

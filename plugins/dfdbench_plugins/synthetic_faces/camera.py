@@ -56,7 +56,7 @@ CAMERAS: dict[str, Camera] = {
     "webcam": Camera((0.7, 1.2), (92, 110), (2.5, 6.0), (0.7, 1.0), 0.10, (0.4, 1.0), (50, 75)),
 }
 # encoder pretraining draws from wider ranges, so that it can read all of these off an image
-ANY = Camera((0.3, 1.4), (88, 160), (0.2, 6.5), (0.7, 1.2), 0.12, (0.0, 1.2), (40, 98))
+ANY = Camera((0.3, 1.1), (92, 160), (0.2, 5.0), (0.7, 1.2), 0.12, (0.0, 1.2), (45, 98))
 
 
 def film(scene: Image, settings: Settings, rng: np.random.Generator, size: int = 112) -> Image:
