@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Dfdbench, Write
+
 from dfdbench.registry import KINDS
 
 HEAVY = {"torch", "torchvision", "open_clip", "timm", "sklearn", "datasets", "ray", "matplotlib"}

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import write_face
+from PIL import Image
+
 from dfdbench import media, plan
 from dfdbench import spec as specs
 from dfdbench.api import DatasetAdapter, Transform, Video
@@ -20,7 +22,6 @@ from dfdbench.registry import Registry
 from dfdbench.runtime import Runtime
 from dfdbench.store import Store
 from dfdbench_plugins.precropped import spread
-from PIL import Image
 
 
 def adapter(registry: Registry, **options: Any) -> DatasetAdapter:
@@ -82,7 +83,7 @@ def test_list_files_make_the_splits_with_windows_line_ends_and_slashes_too(
         "FF/real/000": ("FF/real/000/000.png", "FF/real/000/001.png"),
     }
     assert list(by_id(one.videos(tmp_path, "val"))) == ["FF/real/001"]
-    with pytest.raises(SpecError, match="no split 'test' .* there are train, val"):
+    with pytest.raises(SpecError, match=r"no split 'test' .* there are train, val"):
         list(one.videos(tmp_path, "test"))
 
 
@@ -264,7 +265,7 @@ def test_faces_of_several_sizes_need_the_size_option(
     runtime: Runtime, spec: dict[str, Any], crops: Path, registry: Registry
 ) -> None:
     write_face(crops / "TEST" / "real" / "000" / "000.png", 1, False, size=40)
-    with pytest.raises(DataError, match="2 sizes, such as .*; set `size:` of precropped"):
+    with pytest.raises(DataError, match=r"2 sizes, such as .*; set `size:` of precropped"):
         face_cell(runtime, spec, registry)
     spec["faces"] = {"use": "precropped", "size": 32}
     opened = open_faces(runtime.store, face_cell(runtime, spec, registry).key, "test")

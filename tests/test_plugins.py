@@ -231,7 +231,7 @@ def test_a_plugin_that_breaks_the_contract_is_an_error_that_names_it(
 def test_a_hook_that_wants_arguments_is_an_error_that_names_the_plugin() -> None:
     module = ModuleType("my_plugin")
     module.dfdbench_regularizers = hookimpl(lambda config: [Fine])  # type: ignore[attr-defined]
-    with pytest.raises(PluginError, match=r"plugin my_plugin of acme 1\.0.*config"):
+    with pytest.raises(PluginError, match=r"(?s)plugin my_plugin of acme 1\.0.*config"):
         Registry().register(module, "acme", "1.0")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from dfdbench.api import Context, Fit
 from dfdbench.errors import DataError
 from dfdbench.faces import Faces

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,10 +151,30 @@ def in_child(script: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def ln_tuning(model: str, batch_size: int, folder: Path) -> Run:
-    """A training of the built-in detector that is about to start: LN-tuning with the L2 norm.
+class Case(NamedTuple):
+    """A training that is measured.
 
-    ``model`` is a vision tower of open_clip, its weights random; float32 on the CPU.
+    Attributes:
+        model: vision tower as open_clip names it; its weights are random.
+        quick_gelu: with OpenAI's activation x * sigmoid(1.702 x), which keeps twice as much for
+            the backward pass as GELU does.
+        batch: faces in a step.
+    """
+
+    model: str
+    quick_gelu: bool
+    batch: int
+
+    @property
+    def title(self) -> str:
+        """How a table calls it."""
+        return f"{self.model}{' QuickGELU' if self.quick_gelu else ''}, batch {self.batch}"
+
+
+def ln_tuning(case: Case, folder: Path) -> Run:
+    """The built-in detector's training before its first step: LN-tuning with the L2 norm.
+
+    float32 on the CPU; checkpoints go into ``folder``.
     """
     from dfdbench import registry
     from dfdbench.api import Context
@@ -167,10 +187,15 @@ def ln_tuning(model: str, batch_size: int, folder: Path) -> Run:
         "detector",
         {
             "use": "composed",
-            "backbone": {"use": "open_clip", "model": model, "pretrained": "none"},
+            "backbone": {
+                "use": "open_clip",
+                "model": case.model,
+                "pretrained": "none",
+                "quick_gelu": case.quick_gelu,
+            },
             "peft": "ln_tuning",
             "regularizers": ["l2_norm"],
-            "recipe": {"batch_size": batch_size, "precision": "fp32"},
+            "recipe": {"batch_size": case.batch, "precision": "fp32"},
         },
     )
     assert isinstance(detector, Composed)

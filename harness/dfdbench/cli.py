@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfdbench import describe, registry
-from dfdbench.errors import DfdbenchError, MissingError, SpecError
+from dfdbench.errors import DfdbenchError, MissingError, SpecError, StoreError
 
 if TYPE_CHECKING:
     from dfdbench.runtime import Runtime
@@ -27,6 +27,8 @@ app = typer.Typer(
 
 CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
 """Click's base class of errors in the command itself; typer brings a click of its own."""
+
+INTERRUPTED = 130
 
 SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="a YAML file, or a bundled spec")]
 Data = Annotated[
@@ -78,8 +80,15 @@ def run(
 
     outcome = running.run(plan, runtime, Local(runtime), chosen, fail_fast)
     target = out or Path("results") / loaded.name
-    rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
-    from dfdbench import leaderboard, tables
+    try:
+        rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the results to {target}: {error.strerror or error}; finished cells are "
+            "kept: run the same command again, with another folder as --out if need be"
+        ) from error
+    from dfdbench import leaderboard
+    from dfdbench.leaderboard import tables
 
     print(tables.to_terminal(leaderboard.rank(rows, loaded.name)))
     print(f"wrote {target}/leaderboard.md")
@@ -132,7 +141,8 @@ def merge(
     out: Annotated[Path | None, typer.Option(help="write the merged leaderboard here")] = None,
 ) -> None:
     """Merge results folders into one leaderboard."""
-    from dfdbench import leaderboard, merging, tables
+    from dfdbench import leaderboard
+    from dfdbench.leaderboard import merging, tables
     from dfdbench.stages import report
 
     rows = merging.merge(report.read(folders), keep_apart)
@@ -180,7 +190,10 @@ def _open(
 def main() -> None:
     """Run the command; every foreseen error is one message and an exit code."""
     try:
-        sys.exit(app(standalone_mode=False))  # the code of a typer.Exit, or None
+        code = app(standalone_mode=False)  # the code of a typer.Exit, or None
+        if code == INTERRUPTED:  # typer makes an exit of a KeyboardInterrupt
+            raise KeyboardInterrupt
+        sys.exit(code)
     except DfdbenchError as error:
         print(_listed(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
@@ -192,7 +205,7 @@ def main() -> None:
             "interrupted: finished cells are kept; run the same command again to go on",
             file=sys.stderr,
         )
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
 

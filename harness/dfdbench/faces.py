@@ -161,8 +161,8 @@ def _decode_all(
     progress: Progress,
 ) -> None:
     data = _read(faces)
-    pixels: NDArray[np.uint8] | None = None
-    with progress.task(f"decode {len(data)} faces", len(data)) as task:
+    # Not through a memory map: where the disk is full, that ends the process by a signal.
+    with target.open("wb") as file, progress.task(f"decode {len(data)} faces", len(data)) as task:
         for start in range(0, len(data), 256):
             encoded = [image["bytes"] for image in data[start : start + 256]["image"]]
             images = [media.decode(each) for each in encoded]
@@ -170,13 +170,12 @@ def _decode_all(
                 images = _perturbed(images, perturbation)
             if size is not None:
                 images = [media.resize(image, size, interpolation) for image in images]
-            if pixels is None:
+            if start == 0:
                 shape = (len(data), *images[0].shape)
-                pixels = np.lib.format.open_memmap(target, "w+", np.uint8, shape)
-            pixels[start : start + len(images)] = np.stack(images)
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.stack(images))
             task.advance(len(images))
-    if pixels is not None:
-        pixels.flush()
 
 
 def _perturbed(images: list[NDArray[np.uint8]], perturbation: Transform) -> list[NDArray[np.uint8]]:

@@ -98,6 +98,11 @@ class Spec(_Section):
             "recipe" in type(d).model_fields for d in self.detectors.values()
         ):
             raise ValueError("recipe: no detector of this spec has a recipe")
+        if not self.test_sets or not self.detectors:
+            raise ValueError("`test_sets` and `detectors` need at least one entry each")
+        trained = [name for name, detector in self.detectors.items() if detector.trains]
+        if trained and not self.train_sets:
+            raise ValueError(f"train_sets: there is none, and the detector {trained[0]!r} trains")
         return self
 
     def to_dict(self) -> dict[str, Any]:

@@ -111,12 +111,12 @@ class Store:
             start = time.monotonic()
             try:
                 yield folder
+                meta = {**meta, "key": key, "duration": round(time.monotonic() - start, 3)}
+                self._publish(folder, key, meta)
             except BaseException:
                 if not resumable or not any(folder.iterdir()):
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
-            meta = {**meta, "key": key, "duration": round(time.monotonic() - start, 3)}
-            self._publish(folder, key, meta)
 
     def _publish(self, folder: Path, key: str, meta: dict[str, Any]) -> None:
         write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))

@@ -45,7 +45,9 @@ class Manifest(DatasetAdapter):
         splits = [str(value) for value in rows["split"]]
         where = [n for n, value in enumerate(splits) if value == split]
         if not where:
-            known = ", ".join(sorted(set(splits))) or "none: the table is empty"
+            if not splits:
+                raise DataError(f"{self.table} is empty: it has a header and no row")
+            known = ", ".join(sorted(set(splits)))
             raise SpecError(f"{self.table}: no row has the split {split!r}; there are {known}")
         base = self.folder(root)
         groups: dict[str, list[int]] = {}
@@ -74,7 +76,7 @@ class Manifest(DatasetAdapter):
             id=video_id,
             label=labels.pop(),
             files=tuple(str(rows["path"][n]) for n in members),
-            frame_indices=tuple(int(frames[n]) for n in members) if frames else (),
+            frame_indices=tuple(self._frame(frames[n], n) for n in members) if frames else (),
             method=text("method"),
             source_id=text("source_id"),
             target_id=text("target_id"),
@@ -86,6 +88,14 @@ class Manifest(DatasetAdapter):
         except KeyError:
             raise DataError(
                 f"{self.table}, row {row + 1}: the label is {value!r}, not real, fake, 0 or 1"
+            ) from None
+
+    def _frame(self, value: Any, row: int) -> int:
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{self.table}, row {row + 1}: the frame_index is {value!r}, not a whole number"
             ) from None
 
     def _read(self) -> dict[str, list[Any]]:

@@ -56,8 +56,8 @@ class Scores(Detector):
         by_frame = "frame_index" in columns
         keys: list[Any] = [str(video) for video in columns["video_id"]]
         if by_frame:
-            keys = list(zip(keys, map(int, columns["frame_index"]), strict=True))
-        table = dict(zip(keys, map(float, columns["p_fake"]), strict=True))
+            keys = list(zip(keys, columns["frame_index"], strict=True))
+        table = dict(zip(keys, columns["p_fake"], strict=True))
         if len(table) < len(keys):
             twice = next(key for key in keys if keys.count(key) > 1)
             raise DataError(f"{self.path} has two scores for {twice!r}")
@@ -85,7 +85,15 @@ class Scores(Detector):
             if column not in table:
                 raise DataError(f"{self.path} has no column {column!r}; it has {', '.join(table)}")
             if None in table[column]:
-                raise DataError(f"{self.path}: the column {column!r} has empty fields")
+                raise DataError(
+                    f"{self.path}: the column {column!r} has fields that are empty or NaN"
+                )
+        for column, number in (("p_fake", float), ("frame_index", int)):
+            if column in table:
+                try:
+                    table[column] = [number(value) for value in table[column]]
+                except (TypeError, ValueError) as error:
+                    raise DataError(f"{self.path}, column {column!r}: {error}") from error
         names = ("video_id", "p_fake", "frame_index", "test_set")
         return {name: table[name] for name in names if name in table}
 

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard, plots, tables
+from dfdbench import leaderboard
 from dfdbench.errors import DataError, MissingError
+from dfdbench.leaderboard import tables
 from dfdbench.plan import Plan
 from dfdbench.run import Outcome
 from dfdbench.runtime import Runtime, environment
@@ -39,8 +40,11 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
     histories = {
         _name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")
     }
-    (out / "training.png").unlink(missing_ok=True)
-    plots.learning_curves(histories, out / "training.png")
+    if outcome.computed or not (out / "training.png").exists():
+        from dfdbench.leaderboard import plots  # takes a second that an idle run can do without
+
+        (out / "training.png").unlink(missing_ok=True)
+        plots.learning_curves(histories, out / "training.png")
     return rows
 
 
@@ -90,11 +94,14 @@ def _result(plan: Plan, runtime: Runtime, key: str) -> Row:
     result = _json(store.path(key) / evaluate.FILE)
     result["duration"] = store.meta(scored.key)["duration"]
     result["fit"] = {}
+    used = {"test": scored.inputs["faces"]}
     if "train" in scored.inputs:
         result["fit"] = _json(store.path(scored.inputs["train"]) / train.FIT)
         result["duration"] += store.meta(scored.inputs["train"])["duration"]
-    summary = _json(store.path(scored.inputs["faces"]) / faces.SUMMARY)
-    result["faces"] = {name: summary[name] for name in ("faces", "misses", "unreadable")}
+        used |= plan.cells[scored.inputs["train"]].inputs
+    summaries = {what: _json(store.path(used[what]) / faces.SUMMARY) for what in used}
+    result["unreadable"] = {what: found["unreadable"] for what, found in summaries.items()}
+    summary = summaries["test"]
     for label, count in summary["videos_without_face"].items():
         result["videos"][label] += count
         result["videos"]["unscored"] += count
@@ -166,8 +173,10 @@ def _labelled(table: Any, row: Row) -> Any:
 
 
 def _write_traces(outcome: Outcome, plan: Plan, folder: Path) -> None:
-    """Tracebacks of errors that nobody foresaw, a file a cell."""
+    """Tracebacks of errors that nobody foresaw, a file for the cell that failed."""
     shutil.rmtree(folder, ignore_errors=True)
+    written: set[int] = set()
     for key, failure in outcome.failures.items():
-        if failure.trace:
+        if failure.trace and id(failure) not in written:  # cells that need it share its failure
+            written.add(id(failure))
             write_text(folder / f"{plan.cells[key].title.replace(' ', '-')}.txt", failure.trace)

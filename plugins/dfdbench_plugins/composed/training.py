@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, RESUME = "checkpoint.safetensors", "resume.safetensors"
 SCORE_BATCH = 64
+WAY_OUT = "lower recipe.lr, set recipe.clip_norm, or use precision fp32"
 
 
 def fit(detector: Composed, train: Faces, validation: Faces | None, context: Context) -> Fit:
@@ -262,13 +263,20 @@ def _score(run: Run, faces: Faces) -> NDArray[np.float32]:
         for images in in_order(faces, run.model.encoder.input, SCORE_BATCH):
             parts.append(run.model.p_fake(run.encode(images)).cpu())
             task.advance(len(images))
-    return torch.cat(parts).numpy()
+    p_fake = torch.cat(parts).numpy()
+    wrong = np.flatnonzero(~np.isfinite(p_fake))
+    if len(wrong):
+        first = faces.path[wrong[0]] or faces.video_id[wrong[0]]
+        raise TrainingError(
+            f"the trained network's output is not finite for {len(wrong)} of {len(faces)} faces of "
+            f"{faces.name}, such as {first}; {WAY_OUT}"
+        )
+    return p_fake
 
 
 def _not_finite(terms: Any, step: int, path: Any, video: Any) -> TrainingError:
     values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
     faces = ", ".join(str(p or v) for p, v in list(zip(path, video, strict=True))[:3])
     return TrainingError(
-        f"the loss is not finite at step {step} ({values}), in the batch of {faces}, ...; lower "
-        "recipe.lr, set recipe.clip_norm, or use precision fp32"
+        f"the loss is not finite at step {step} ({values}), in the batch of {faces}, ...; {WAY_OUT}"
     )

@@ -28,6 +28,7 @@ class Pretext(nn.Module):
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1))
         self.class_head = nn.Linear(width, flags + 3 + attributes)
+        self.detail_head = nn.Linear(width, self.grid**2 * 3)
         self.patch_head = nn.Linear(width, flags + 3)
         self.tell = nn.Sequential(
             nn.Linear(attributes + flags, 256), nn.GELU(), nn.Linear(256, config["embed_dim"])
@@ -50,6 +51,7 @@ class Pretext(nn.Module):
         share = cover[..., None] * flags[:, None]  # (B, P, flags)
         place = where(cover, self.grid)
         weight = flags[:, :1]
+        detail = fine_detail(pixels, self.patch)  # (B, P, 3)
         image = F.normalize(tokens[:, 0] @ self.visual.proj, dim=1)
         said = F.normalize(self.tell(torch.cat([attributes, flags], dim=1)), dim=1)
         logits = self.scale.exp().clamp(max=100) * image @ said.T
@@ -62,7 +64,8 @@ class Pretext(nn.Module):
             "attributes": F.mse_loss(whole[:, n + 3 :], attributes),
             "extent": F.binary_cross_entropy_with_logits(local[..., 0], cover),
             "kinds": F.binary_cross_entropy_with_logits(local[..., 1:n], share[..., 1:]),
-            "texture": F.mse_loss(local[..., n:], fine_detail(pixels, self.patch)),
+            "texture": F.mse_loss(local[..., n:], detail),
+            "detail": F.mse_loss(self.detail_head(tokens[:, 0]), detail.flatten(1)),
         }
         seen = {"present": whole[:, 0], "attributes": whole[:, n + 3 :], "extent": local[..., 0]}
         return out, seen | {"cover": cover, "logits": logits}
@@ -114,6 +117,7 @@ WEIGHTS = {
     "extent": 2.0,
     "kinds": 2.0,
     "texture": 0.3,
+    "detail": 2.0,
 }
 
 

@@ -10,7 +10,8 @@ leaves noise, blur and compression unread:
 - camera and person: regression of the attributes from the class token;
 - disturbance: which kind of random soft region (see `pretext`) is in the image, and where, from
   the class token, and its extent from the patch tokens;
-- texture: the patch tokens tell the energy of the finest detail under each of them.
+- texture: the patch tokens tell the energy of the finest detail under each of them, and the class
+  token tells it for all of them.
 
 The feature is the class token after the last LayerNorm. Writes `weights.safetensors` (fp16),
 `config.json` and `train.log` to the output folder; the heads of the tasks are thrown away.
@@ -64,9 +65,9 @@ def order(step: int, count: int, seed: int) -> tuple[int, bool]:
 
 
 def learning_rate(progress: float, step: int, peak: float) -> float:
-    """Warm-up over 300 steps, then cosine to a hundredth of the peak; progress 0 to 1."""
+    """Warm-up over 200 steps, then cosine to a hundredth of the peak; progress 0 to 1."""
     return (
-        peak * min(1.0, (step + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        peak * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
     )
 
 

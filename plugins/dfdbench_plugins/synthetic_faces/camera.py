@@ -52,7 +52,7 @@ class Camera:
 
 
 CAMERAS: dict[str, Camera] = {
-    "phone": Camera((0.4, 0.9), (112, 150), (1.0, 4.0), (0.85, 1.15), 0.04, (0.0, 0.4), (70, 95)),
+    "phone": Camera((0.4, 0.8), (116, 150), (0.5, 3.0), (0.85, 1.15), 0.04, (0.0, 0.4), (75, 95)),
     "webcam": Camera((0.7, 1.2), (92, 110), (2.5, 6.0), (0.7, 1.0), 0.10, (0.4, 1.0), (50, 75)),
 }
 # encoder pretraining draws from wider ranges, so that it can read all of these off an image

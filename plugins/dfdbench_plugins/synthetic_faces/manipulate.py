@@ -71,17 +71,22 @@ def prepare(method: str, target: Head, donor: int, clip: int, n_frames: int) -> 
     u = rng.uniform
     other = sample_identity(donor)
     own_face = method in ("reenact", "mouth")
-    match = u(0.6, 1.0)
+    match = u(0.3, 1.0)
     head = target if own_face else paint(dress(other, target.identity, match))
-    loss = {"swap": (0.3, 0.5), "redraw": (0.5, 0.8), "reenact": (0.3, 0.55), "mouth": (0.3, 0.5)}
+    loss = {
+        "swap": (0.22, 0.38),
+        "redraw": (0.3, 0.5),
+        "reenact": (0.24, 0.4),
+        "mouth": (0.22, 0.36),
+    }
     finish = FINISH[method]
-    tint = 0.03 if method == "mouth" else 0.08
+    tint = 0.05 if method == "mouth" else 0.12
     return Fake(
         head=head,
         acting=sample_moments(donor, n_frames),
         mask=_mask(method, target, rng),
         shrink=u(*loss[method]),
-        blocks=u(0.3, 1.0),
+        blocks=u(0.5, 1.0),
         offset=(u(-1.0, 1.0), u(-1.0, 1.0)),
         sharpen=u(0.0, 2.2) * finish,
         grain=u(0.0, 1.2) * finish * target.identity.pores,
@@ -115,7 +120,7 @@ def _mask(method: str, target: Head, rng: np.random.Generator) -> Field:
         middle, wide, tall = (top + low) / 2, p.width * rng.uniform(0.78, 0.9), (low - top) / 2
     power = rng.uniform(2.0, 3.0)
     radius = (np.abs(X / wide) ** power + np.abs((Y - middle) / tall) ** power) ** (1 / power)
-    soft = rng.uniform(0.4, 1.2) if method == "redraw" else rng.uniform(0.8, 3.0)
+    soft = rng.uniform(0.3, 0.8) if method == "redraw" else rng.uniform(0.5, 2.0)
     return inside(((1 - radius) * min(wide, tall)).astype(np.float32), soft)
 
 

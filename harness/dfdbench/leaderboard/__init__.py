@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from dfdbench.errors import DataError
-from dfdbench.merging import Row, group, mixed_data
-from dfdbench.notes import UNTRAINED, legend, notes, selection_label
+from dfdbench.leaderboard.merging import Row, group, mixed_data
+from dfdbench.leaderboard.notes import UNTRAINED, legend, notes, selection_label
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:
         *_grouped(rows, _failure),
         *_grouped(rows, _undefined, by_test=True),
         *_grouped(rows, _unscored, by_test=True),
+        *_grouped(rows, _unreadable, by_test=True),
     ]
     if perturbed:
         said.append(f"{perturbed} results under a perturbation are in the CSV, not in this table.")
@@ -92,14 +93,21 @@ def _undefined(row: Row) -> tuple[str, str]:
 
 
 def _unscored(row: Row) -> tuple[str, str]:
-    if row["status"] != "done" or not row["frames"]["unscored"]:
+    if row["status"] != "done":
         return "", ""
     parts = [
         f"{counts['unscored']:,} of {counts['real'] + counts['fake']:,} {things}"
         for things, counts in (("videos", row["videos"]), ("frames", row["frames"]))
         if counts["unscored"]
     ]
-    return "unscored", " and ".join(parts)
+    return ("unscored", " and ".join(parts)) if parts else ("", "")
+
+
+def _unreadable(row: Row) -> tuple[str, str]:
+    """Images that `on_bad_face: skip` left out, by what they were for."""
+    counts = {what: n for what, n in row.get("unreadable", {}).items() if n}
+    said = ", ".join(f"{n:,} in {what}" for what, n in counts.items())
+    return ("images left out because they cannot be read", said) if said else ("", "")
 
 
 def _grouped(rows: Sequence[Row], what: Any, by_test: bool = False) -> list[str]:

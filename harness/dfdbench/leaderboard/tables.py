@@ -13,8 +13,8 @@ from typing import Any
 from tabulate import tabulate
 
 from dfdbench.leaderboard import Board, Cell, Line
-from dfdbench.merging import Row, group
-from dfdbench.notes import UNTRAINED
+from dfdbench.leaderboard.merging import Row, group
+from dfdbench.leaderboard.notes import UNTRAINED
 
 SCHEMA = 1
 IDENTITY = (

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from dfdbench.bootstrap import Labels, Scores
 from dfdbench.metrics import auroc, undefined
+from dfdbench.metrics.bootstrap import Labels, Scores
 
 # Without the yellow (#F0E442), which is too light on white.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from dfdbench.api import FAKE, REAL
-from dfdbench.bootstrap import INTERVAL, Labels, Scores, intervals
 from dfdbench.errors import DataError
+from dfdbench.metrics.bootstrap import INTERVAL, Labels, Scores, intervals
 
 FPRS = (0.001, 0.01, 0.05)
 METRICS = (
@@ -189,8 +189,8 @@ def evaluate(
     """The metrics of one set of scores at video and frame level, ready for JSON.
 
     ``video_id``, ``label`` and ``p_fake`` are (N,), one a frame. The ``threshold`` serves both
-    levels; None is 0.5, and the result says so. ``resamples`` 0 leaves the intervals out. In the result ``real`` and
-    ``fake`` count all videos or frames, ``unscored`` those among them without a score.
+    levels; None is 0.5, and the result says so. ``resamples`` 0 leaves the intervals out. In the
+    result ``real`` and ``fake`` count all videos or frames, ``unscored`` those without a score.
 
     Raises:
         DataError: the scores or labels are wrong (see :func:`video_scores`).
