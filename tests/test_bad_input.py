@@ -6,6 +6,7 @@ be left half-done, and the run must succeed once the input is mended.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -637,6 +638,29 @@ def test_a_disk_that_is_full_at_any_stage_is_said_and_leaves_no_half_cell(
     assert {"index", "faces", "train", "score"} <= set(stopped_in)
     assert code == 0
     assert debris(store) == []
+
+
+def test_a_disk_that_fills_up_in_training_loses_no_finished_cell(
+    before: Finished,
+    unharmed: dict[str, Any],
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dfdbench_plugins.composed import training
+
+    def full(self: training.Run) -> None:
+        path = str(self.folder / "resume.tmp")
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    unharmed["recipe"]["lr"] = 0.04
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Run, "save_resume", full)
+        code, said = run(unharmed)
+    assert code == 4
+    assert "error: the disk is full: cannot write to " in said and "resume.tmp" in said
+    assert no_new_training(tmp_path / ".dfdbench", before)
+    assert run(unharmed)[0] == 0
 
 
 def test_a_disk_that_is_full_at_the_end_costs_no_cell(

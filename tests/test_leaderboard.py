@@ -33,7 +33,7 @@ def test_several_seeds_become_mean_and_standard_deviation() -> None:
     (line,) = leaderboard.rank(rows).lines
     cell = line.cells["cdfv2"]
     assert (cell.auroc, cell.std, cell.seeds) == (pytest.approx(0.84), pytest.approx(0.04), 3)
-    assert "84.0 ± 4.0" in tables.to_markdown(leaderboard.rank(rows))
+    assert "**84.0** ± 4.0 [85.0, 95.0]" in tables.to_markdown(leaderboard.rank(rows))
 
 
 def test_a_failed_cell_is_named_with_its_reason_and_the_others_stand() -> None:
@@ -65,7 +65,8 @@ def test_a_line_that_a_test_set_selected_is_marked_and_never_the_best() -> None:
 
 def test_a_checkpoint_without_validation_says_so() -> None:
     last = row("a", fit={"selection": "last epoch", "selected_on": "none", "epoch": 10,
-                         "trainable": 5, "parameters": 9})  # fmt: skip
+                         "trainable": 5, "parameters": 9},
+               threshold_from="0.5, no validation")  # fmt: skip
     assert "last epoch, no validation" in tables.to_markdown(leaderboard.rank([last]))
 
 
