@@ -24,9 +24,11 @@ import torch
 from conftest import Dfdbench, Write
 from safetensors.torch import save_file
 
-from dfdbench import hookimpl
+from dfdbench import hookimpl, index
 from dfdbench import registry as registry_module
-from dfdbench.api import Regularizer
+from dfdbench.api import Regularizer, Video
+from dfdbench.errors import DataError
+from dfdbench.store import Store
 
 TINY = {"use": "timm", "model": "test_vit", "size": 32, "pretrained": "none"}
 FACE = "TEST/real/000/000.png"
@@ -298,6 +300,26 @@ def test_a_split_that_a_manifest_lacks_is_an_error_of_the_spec(
     code, said = run(unharmed)
     assert code == 2
     assert "manifest.csv: no row has the split 'valid'; there are train, val" in said
+
+
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ([Video("a", 0), Video("b", 1), Video("a", 1)],
+         "the frames of video 'a' carry two labels, real and fake; give real and fake videos ids"),
+        ([Video("a", 0), Video("b", 1), Video("b", 1)], "the video id 'b' occurs twice"),
+        ([Video("a", 2)], "video 'a' has the label 2, not 0 or 1"),
+        ([], "is empty: no video was found"),
+    ],
+)  # fmt: skip
+def test_contradictory_videos_of_any_adapter_are_refused(
+    store: Store, videos: list[Video], message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        index.build(videos, None, store, "ffpp: split 'train' of my_adapter")
+    assert str(caught.value).startswith("ffpp: split 'train' of my_adapter")
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 3
 
 
 def test_train_and_test_of_one_data_set_may_not_share_a_video(

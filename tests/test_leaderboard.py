@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from boards import demo, failed, row
+
 from dfdbench import leaderboard
 from dfdbench.errors import DataError
 from dfdbench.leaderboard import merging, plots, tables

@@ -174,7 +174,7 @@ def _decode_all(
                 shape = (len(data), *images[0].shape)
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(np.stack(images))
+            file.write(np.stack(images).data)
             task.advance(len(images))
 
 

@@ -61,7 +61,7 @@ class Fake:
 
 
 # how much finish leaves the mean sharpness of a video as it was, measured on pairs
-FINISH = {"swap": 0.95, "redraw": 0.65, "reenact": 0.9, "mouth": 1.1}
+FINISH = {"swap": 1.1, "redraw": 0.8, "reenact": 1.0, "mouth": 1.3}
 Method = Callable[[Image, Fake, Moment, Moment, Clip], Image]
 
 
