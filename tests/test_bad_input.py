@@ -444,6 +444,18 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_faces(
     )
 
 
+def test_a_training_split_of_one_class_is_named(
+    unharmed: dict[str, Any], run: Run, crops: Path, tmp_path: Path
+) -> None:
+    unharmed["train_sets"]["crops"] = table(crops, ROW, "TRAIN/real/001/000.png,real,b,train")
+    code, _ = run(unharmed)
+    assert code == 4
+    row = rows_of(tmp_path / "results" / "tiny")["probe"]
+    assert (row["status"], "the training split has no fake face" in row["reason"]) == (
+        "failed", True,
+    )  # fmt: skip
+
+
 def test_weights_that_overflow_in_the_last_step_are_no_result(
     unharmed: dict[str, Any], run: Run, tmp_path: Path
 ) -> None:

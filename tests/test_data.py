@@ -190,6 +190,12 @@ def test_the_splits_of_rendered_faces_share_no_person_and_no_donor(registry: Reg
     assert people["val"].isdisjoint(people["test"])
 
 
+def test_a_donor_of_rendered_faces_serves_one_video(registry: Registry) -> None:
+    one = adapter(registry, use="synthetic_faces", identities=7, fakes=3)
+    donors = [video.source_id for video in one.videos(None, "test") if video.label]
+    assert len(set(donors)) == len(donors) == 21
+
+
 def test_the_encoder_of_the_demo_was_trained_on_nobody_of_the_benchmark() -> None:
     from dfdbench_plugins.synthetic_faces.seeds import SEEDS
 

@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
+CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
 """Click's base class of errors in the command itself; typer brings a click of its own."""
 
 INTERRUPTED = 130

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -20,18 +20,13 @@ class Task(Protocol):
 class Progress(Protocol):
     """Something that shows tasks and messages."""
 
-    def task(self, title: str, total: int) -> _TaskContext:
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
         """A context manager that gives a :class:`Task` of ``total`` steps."""
         ...
 
     def say(self, message: str) -> None:
         """Print one line."""
         ...
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:

@@ -118,14 +118,16 @@ def _name(row: Row) -> str:
 
 
 def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
-    parts = [plan.spec.faces, *plan.spec.detectors.values(), *plan.spec.perturbations.values()]
-    parts += [s.dataset for s in (*plan.spec.train_sets.values(), *plan.spec.test_sets.values())]
+    spec = plan.spec
+    parts = [spec.faces, *spec.detectors.values(), *spec.perturbations.values()]
+    parts += [train_set.dataset for train_set in spec.train_sets.values()]
+    parts += [test_set.dataset for test_set in spec.test_sets.values()]
     plugins = {p["component"]: p for part in parts for p in runtime.registry.provenance(part)}
     return {
         "schema": SCHEMA,
-        "spec": plan.spec.to_dict(),
+        "spec": spec.to_dict(),
         "trial": plan.limit,
-        "seeds": list(plan.spec.seeds),
+        "seeds": list(spec.seeds),
         "data": plan.data,
         "cells": {
             cell.key: {"stage": cell.stage, "ids": cell.ids, "inputs": cell.inputs}

@@ -52,6 +52,8 @@ def precision_of(recipe: Recipe, device: str) -> torch.dtype:
     if torch.device(device).type == "cuda":
         has = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        flags = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 lacks it
+        flags: dict[str, bool] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # torch 2.6 lacks it
         has = bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
     return torch.bfloat16 if has else torch.float32

@@ -98,7 +98,7 @@ class Run:
                     loss = torch.stack([term.float() for term in terms.values()]).sum()
                 if not torch.isfinite(loss):
                     raise _not_finite(terms, step, train.path[where], train.video_id[where])
-                scaler.scale(loss / recipe.accumulate).backward()
+                scaler.scale(loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
                 if (n + 1) % recipe.accumulate == 0 or n + 1 == len(batches):
                     self.step(scaler, rate(recipe, step, steps))
                 for name, term in terms.items():

@@ -42,15 +42,15 @@ class SyntheticFaces(DatasetAdapter):
         if split not in ("train", "val", "test"):
             raise SpecError(f"synthetic_faces has no split {split!r}; it has train, val and test")
         people, donors = SEEDS[split], SEEDS[f"{split}_donors"]
-        if self.identities > min(len(people), len(donors)):
-            most = min(len(people), len(donors))
-            raise SpecError(f"synthetic_faces: the split {split} has at most {most} identities")
+        if self.identities * self.fakes > len(donors) or self.identities > len(people):
+            raise SpecError(f"synthetic_faces: the split {split} has fewer people and donors")
         for n in range(self.identities):
             person = f"person{people[n]}"
             yield Video(id=f"{person}_{self.camera}", label=REAL, target_id=person)
             for k in range(self.fakes):
-                method = self.methods[(n * self.fakes + k) % len(self.methods)]
-                donor = donors[(n + k) % len(donors)]
+                number = n * self.fakes + k
+                method = self.methods[number % len(self.methods)]
+                donor = donors[number]  # serves this video alone
                 yield Video(
                     id=f"{person}_{method}{donor}_{self.camera}",
                     label=FAKE,
