@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import nn
 from dfdbench.api import Backbone, PeftStrategy, Regularizer
 from dfdbench.encoder import Encoder
 from dfdbench.errors import DataError
+from dfdbench.store import write_bytes
 
 Tensors = dict[str, torch.Tensor]
 
@@ -91,15 +91,7 @@ def save_checkpoint(path: Path, tensors: Tensors, about: dict[str, Any]) -> None
         {name: t.contiguous().cpu() for name, t in tensors.items()},
         metadata={"dfdbench": json.dumps(about)},
     )
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(path, content)
 
 
 def load_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:

@@ -52,8 +52,7 @@ def precision_of(recipe: Recipe, device: str) -> torch.dtype:
     if torch.device(device).type == "cuda":
         has = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        flags: dict[str, bool] = getattr(
-            torch.cpu, "get_capabilities", dict
-        )()  # torch 2.6 lacks it
+        # get_capabilities: torch 2.6 lacks it
+        flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         has = bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
     return torch.bfloat16 if has else torch.float32
