@@ -773,7 +773,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     before = finished(store)
     assert stages(store, set(before)) >= {"index", "faces"}
     (partial,) = store.glob("partial/*")
-    assert (partial / "resume.safetensors").is_file()
+    assert (partial / "scratch" / "resume.safetensors").is_file()
     assert not (tmp_path / "results").exists()
 
     from dfdbench_plugins.composed.training import Run as Training

@@ -75,6 +75,11 @@ def test_a_wrong_command_ends_with_2(dfdbench: Dfdbench, arguments: list[str]) -
     assert error.startswith("error: ")
 
 
+def test_a_wrong_device_is_refused_before_anything_else(dfdbench: Dfdbench) -> None:
+    code, _, error = dfdbench("run", "specs/demo.yaml", "--device", "gpu")
+    assert (code, "auto, cpu, cuda" in error) == (2, True)
+
+
 def test_check_of_the_paper_without_data_says_what_was_looked_for(dfdbench: Dfdbench) -> None:
     code, out, _ = dfdbench("check", "specs/paper.yaml")
     assert code == 3

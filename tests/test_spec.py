@@ -113,6 +113,17 @@ def test_selecting_on_a_test_set_must_name_one_of_the_spec(
     assert "train_sets.crops.select_on_test: no test set 'tset'" in line
 
 
+def test_validation_may_be_of_another_data_set(spec: dict[str, Any], registry: Registry) -> None:
+    other = spec["train_sets"]["crops"]
+    other["validation_dataset"] = {"use": "image_folder", "path": "VAL"}
+    other["validation"] = "train"  # the name of the training split, of another data set
+    found = specs.validate(spec, registry).train_sets["crops"]
+    assert found.held_out().name == "image_folder"
+    del other["validation"]
+    (line,) = problems(spec, registry)
+    assert "`validation_dataset` needs the name of its split" in line
+
+
 def test_set_overrides_by_dotted_path_with_yaml_values(tmp_path: Path, registry: Registry) -> None:
     loaded = specs.load(
         "specs/demo.yaml",

@@ -85,7 +85,10 @@ def test_a_resumed_training_ends_with_the_same_bytes_as_an_uninterrupted_one(
     assert resumed == whole
     files = [tmp_path / name / training.CHECKPOINT for name in ("whole", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == [training.CHECKPOINT]
+    assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == [
+        training.CHECKPOINT,
+        "scratch",
+    ]
 
 
 @pytest.mark.parametrize("peft", ["linear_probe", "ln_tuning", "full"])

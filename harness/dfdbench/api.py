@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dfdbench.faces import Faces
 
 REAL, FAKE = 0, 1
+SCRATCH = "scratch"
+"""Folder inside a detector's folder for what only its training needs; gone once that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +252,9 @@ class Context:
     """What a detector gets besides the data.
 
     Attributes:
-        folder: the detector's own folder. ``fit`` writes there what ``score`` needs; after an
-            interruption ``fit`` is called again with the same folder and may go on from what it
-            left. ``score`` only reads.
+        folder: the detector's own folder. ``fit`` writes there what ``score`` needs, and below
+            ``scratch`` what only ``fit`` needs; after an interruption ``fit`` is called again with
+            the same folder and may go on from what it left. ``score`` only reads.
         seed: the only source of randomness, with what is derived from it.
         device: a torch device, such as ``cpu`` or ``cuda:0``.
         workers: processes that may load data; 0: none but this one.
@@ -264,6 +266,11 @@ class Context:
     device: str = "cpu"
     workers: int = 0
     progress: Progress = field(default_factory=Silent)
+
+    @property
+    def scratch(self) -> Path:
+        """Folder that vanishes when the training is finished; made by who writes there."""
+        return self.folder / SCRATCH
 
 
 class Detector(Component):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -74,6 +75,8 @@ def run(
     chosen = planning.chosen(plan, tuple(only or ()))
     if plan.missing_data:
         raise MissingError("\n".join(plan.missing_data))
+    if device not in ("auto", "cpu"):
+        runtime.torch_device()  # better before the faces are taken than after
     from dfdbench import run as running
     from dfdbench.executors.local import Local
     from dfdbench.stages import report
@@ -168,6 +171,8 @@ def _open(
     workers: int | None,
 ) -> tuple[Spec, Runtime]:
     """Validate the spec before anything else is touched."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
+        raise SpecError(f"--device {device}: it is auto, cpu, cuda, cuda:N or mps")
     from dfdbench import spec
     from dfdbench.progress import for_terminal
     from dfdbench.runtime import Runtime, data_root

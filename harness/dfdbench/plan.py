@@ -165,7 +165,7 @@ class _Planner:
             validation = self.faces(test.dataset, test.split, train_set.select_on_test)
             chosen_by = "test"
         elif train_set.validation is not None:
-            validation = self.faces(train_set.dataset, train_set.validation, train_id)
+            validation = self.faces(train_set.held_out(), train_set.validation, train_id)
             chosen_by = "validation"
         for found in (faces_of_train, validation):
             if isinstance(found, MissingError):
@@ -248,7 +248,7 @@ class _Planner:
         """Stop where a video is used for two purposes that must be kept apart."""
         sets = [("train", train_set.dataset, train_set.train, name)]
         if train_set.validation is not None:
-            sets.append(("validation", train_set.dataset, train_set.validation, name))
+            sets.append(("validation", train_set.held_out(), train_set.validation, name))
         tests = [
             (f"test set {test}", t.dataset, t.split, test)
             for test, t in self.spec.test_sets.items()

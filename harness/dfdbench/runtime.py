@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from dfdbench.errors import MissingError
 from dfdbench.progress import Progress, Silent
 from dfdbench.registry import Registry
 from dfdbench.store import Store
@@ -40,12 +41,22 @@ class Runtime:
     progress: Progress = field(default_factory=Silent)
 
     def torch_device(self) -> str:
-        """The device to compute on."""
-        if self.device != "auto":
-            return self.device
+        """The device to compute on.
+
+        Raises:
+            MissingError: it is a GPU, and there is none that torch can use.
+        """
+        if self.device == "cpu":
+            return "cpu"
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise MissingError(
+                f"--device {self.device}: torch finds no CUDA device; use --device cpu"
+            )
+        return self.device
 
 
 def data_root(option: Path | None) -> Path | None:

@@ -39,6 +39,9 @@ class TrainSet(_Section):
     dataset: DatasetAdapter
     train: str = Field("train", description="split that detectors are trained on")
     validation: str | None = Field(None, description="split that chooses checkpoint and threshold")
+    validation_dataset: DatasetAdapter | None = Field(
+        None, description="data set of the validation split; default: that of training"
+    )
     select_on_test: Id | None = Field(
         None, description="choose on this test set instead; every row then says so"
     )
@@ -47,9 +50,15 @@ class TrainSet(_Section):
     def _one_way_to_select(self) -> TrainSet:
         if self.validation is not None and self.select_on_test is not None:
             raise ValueError("give `validation` or `select_on_test`, not both")
-        if self.validation == self.train:
+        if self.validation is None and self.validation_dataset is not None:
+            raise ValueError("`validation_dataset` needs the name of its split, `validation`")
+        if self.validation == self.train and self.held_out() == self.dataset:
             raise ValueError(f"`validation` is the training split {self.train!r} itself")
         return self
+
+    def held_out(self) -> DatasetAdapter:
+        """The data set of the validation split."""
+        return self.validation_dataset or self.dataset
 
 
 class TestSet(_Section):

@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from dfdbench.api import SCRATCH
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
 
@@ -132,6 +133,8 @@ class Store:
         target.parent.mkdir(exist_ok=True)
         os.replace(folder, target)
         _sync(target.parent)
+        # Last, so that a kill at any moment before leaves all that it takes to go on.
+        shutil.rmtree(target / SCRATCH, ignore_errors=True)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

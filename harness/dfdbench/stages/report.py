@@ -120,7 +120,8 @@ def _name(row: Row) -> str:
 def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
     spec = plan.spec
     parts = [spec.faces, *spec.detectors.values(), *spec.perturbations.values()]
-    parts += [train_set.dataset for train_set in spec.train_sets.values()]
+    for train_set in spec.train_sets.values():
+        parts += [train_set.dataset, train_set.held_out()]
     parts += [test_set.dataset for test_set in spec.test_sets.values()]
     plugins = {p["component"]: p for part in parts for p in runtime.registry.provenance(part)}
     return {

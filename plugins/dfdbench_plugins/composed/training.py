@@ -184,11 +184,11 @@ class Run:
             "epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch,
             "history": self.history,
         }  # fmt: skip
-        save_checkpoint(self.folder / RESUME, tensors, about)
+        save_checkpoint(self.context.scratch / RESUME, tensors, about)
 
     def resume(self) -> None:
         """Go on behind the last finished epoch, if there is one."""
-        path = self.folder / RESUME
+        path = self.context.scratch / RESUME
         if not path.exists():
             return
         tensors, about = load_checkpoint(path)
@@ -204,8 +204,7 @@ class Run:
         self.history = about["history"]
 
     def result(self, validated: bool) -> Fit:
-        """What to say of this training; the resume file has served its purpose."""
-        (self.folder / RESUME).unlink(missing_ok=True)
+        """What to say of this training."""
         select = self.detector.recipe.select
         selects = validated and select != "last"
         parameters = list(self.model.parameters())
