@@ -190,6 +190,16 @@ def test_the_splits_of_rendered_faces_share_no_person_and_no_donor(registry: Reg
     assert people["val"].isdisjoint(people["test"])
 
 
+def test_rendered_people_of_the_test_set_may_not_be_trained_on(
+    registry: Registry, runtime: Runtime, spec: dict[str, Any]
+) -> None:
+    few = {"use": "synthetic_faces", "identities": 3}
+    spec["train_sets"] = {"r": {"dataset": few, "train": "test"}}
+    spec["test_sets"] = {"t": {"dataset": {**few, "identities": 2, "video_frames": 2}}}
+    with pytest.raises(DataError, match=r"train set r: train .* share 4 videos"):
+        plan.make(specs.validate(spec, registry), runtime)
+
+
 def test_a_donor_of_rendered_faces_serves_one_video(registry: Registry) -> None:
     one = adapter(registry, use="synthetic_faces", identities=7, fakes=3)
     donors = [video.source_id for video in one.videos(None, "test") if video.label]

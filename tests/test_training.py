@@ -214,13 +214,27 @@ def test_scoring_rebuilds_the_network_that_was_trained_whatever_the_seed_of_the_
 ) -> None:
     seen: list[Any] = []
     score = training._score
-    monkeypatch.setattr(
-        training, "_score", lambda run, faces: seen.append(score(run, faces)) or seen[-1]
-    )
+
+    def noted(*arguments: Any) -> Any:
+        seen.append(score(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(training, "_score", noted)
     one, faces = detector(registry, {"epochs": 1}), some_faces(10, 2)
     one.fit(some_faces(20, 1), faces, Context(tmp_path, seed=5))
     again = one.score(faces, Context(tmp_path, seed=77))
     np.testing.assert_array_equal(seen[0], again)
+
+
+def test_features_that_are_known_give_the_scores_of_the_images(
+    registry: Registry, tmp_path: Path
+) -> None:
+    faces = some_faces(20, 1)
+    one = detector(registry, peft="linear_probe")
+    fit = one.fit(faces, faces, Context(tmp_path, seed=5))
+    scores = one.score(faces, Context(tmp_path))
+    video = training.metrics.evaluate(faces.video_id, faces.labels, scores, resamples=0)["video"]
+    assert fit.history[fit.epoch - 1]["video"]["map"] == pytest.approx(video["map"])
 
 
 def test_scores_do_not_depend_on_the_order_of_the_faces(registry: Registry, tmp_path: Path) -> None:
@@ -240,7 +254,7 @@ def test_the_best_epoch_on_validation_is_kept(
 ) -> None:
     values = iter([0.6, 0.9, 0.7, 0.8])
 
-    def measured(run: training.Run, validation: Faces) -> dict[str, Any]:
+    def measured(run: training.Run, validation: Faces, known: Any) -> dict[str, Any]:
         value = next(values)
         return {"video": {"map": value}, "frame": {"map": 1 - value}}
 
@@ -256,7 +270,9 @@ def test_training_stops_early_after_as_many_epochs_without_a_better_one(
 ) -> None:
     values = iter([0.9, 0.5, 0.5, 0.5, 0.5, 0.5])
     monkeypatch.setattr(
-        training.Run, "validate", lambda run, faces: {"video": {"map": next(values)}, "frame": {}}
+        training.Run,
+        "validate",
+        lambda run, faces, known: {"video": {"map": next(values)}, "frame": {}},
     )
     faces = some_faces(8, 1)
     recipe = {"epochs": 6, "early_stopping": 2}

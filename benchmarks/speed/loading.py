@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 SIDE, INPUT = 256, 224
 SCORE_TARGET, TRAIN_TARGET = 2000, 230
+SPEC = """
+name: loading
+faces: precropped
+train_sets: {other: {dataset: {use: image_folder, path: other}, train: all}}
+test_sets: {crops: {dataset: {use: image_folder, path: crops}, split: all}}
+detectors:
+  probe: {backbone: {use: timm, model: test_vit, pretrained: none}, peft: linear_probe}
+"""
 
 
 def stored(files: list[Path], folder: Path) -> Faces:
@@ -31,16 +39,15 @@ def stored(files: list[Path], folder: Path) -> Faces:
     from dfdbench.runtime import Runtime
     from dfdbench.store import Store
 
-    text = """
-name: loading
-faces: precropped
-test_sets: {crops: {dataset: {use: image_folder, path: crops}, split: all}}
-"""
-    (folder / "spec.yaml").write_text(text, encoding="utf-8")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     found = registry.load()
     runtime = Runtime(found, Store(folder / "store"), data=folder, device="cpu")
     planned = plan.make(spec.load(str(folder / "spec.yaml"), found), runtime)
-    cell = next(cell for cell in planned.cells.values() if cell.stage == "faces")
+    cell = next(
+        cell
+        for cell in planned.cells.values()
+        if cell.stage == "faces" and cell.ids["set"] == "crops"
+    )
     Local(runtime).submit(cell).result()
     faces = open_faces(runtime.store, cell.key, "crops")
     assert [Path(path).name for path in faces.path] == [file.name for file in files]
@@ -51,10 +58,11 @@ def crops(count: int, folder: Path) -> list[Path]:
     """``count`` pictures as PNG files, in the layout of the authors' crops."""
     from PIL import Image
 
-    video = folder / "crops" / "real" / "000"
-    video.mkdir(parents=True)
+    video, other = folder / "crops" / "real" / "000", folder / "other" / "real" / "001"
     files = [video / f"{n:05d}.png" for n in range(count)]
-    for file, image in zip(files, measure.pictures(count, SIDE), strict=True):
+    unused = other / "0.png"  # a spec wants a train set
+    for file, image in zip([*files, unused], measure.pictures(count + 1, SIDE), strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(file)
     return files
 

@@ -258,7 +258,10 @@ class _Planner:
             first, second = self.index(dataset, split, where), self.index(dataset2, split2, where2)
             if isinstance(first, MissingError) or isinstance(second, MissingError):
                 continue
-            leaked = list(shared(first[1], second[1], dataset.to_spec() == dataset2.to_spec()))
+            # Rendered data sets of any options give one id to one video.
+            rendered = type(dataset) is type(dataset2) and not any(first[1].hashes)
+            one = rendered or dataset.to_spec() == dataset2.to_spec()
+            leaked = list(shared(first[1], second[1], one))
             if leaked:
                 more = f" and {len(leaked) - 3} more" if len(leaked) > 3 else ""
                 raise DataError(

@@ -20,7 +20,6 @@ from dfdbench_plugins.composed.loading import (
     generator,
     in_order,
     loader,
-    to_tensor,
 )
 from dfdbench_plugins.composed.model import (
     Model,
@@ -52,7 +51,9 @@ def fit(detector: Composed, train: Faces, validation: Faces | None, context: Con
     run = Run(detector, model, context, optimizer_of(model, recipe), precision_of(recipe, device))
     run.resume()
     data = TrainBatches(train, model.encoder.input, recipe.augment, recipe.batch_size, context.seed)
-    features = Features(model, run, data) if model.frozen and not recipe.augment else None
+    # A frozen encoder gives each image the same feature in every epoch.
+    features = FeatureBatches(run, train, data) if model.frozen and not recipe.augment else None
+    known = run.features(validation) if model.frozen and validation is not None else None
     selects = validation is not None and recipe.select != "last"
     with context.progress.task("train", recipe.epochs * len(data)) as task:
         task.advance(run.epoch * len(data))
@@ -60,7 +61,7 @@ def fit(detector: Composed, train: Faces, validation: Faces | None, context: Con
             data.start(run.epoch)
             record = run.one_epoch(features or loader(data, context.workers), train, task)
             if validation is not None:
-                record |= run.validate(validation)
+                record |= run.validate(validation, known)
             run.finish(record, selects)
     return run.result(validation is not None)
 
@@ -134,9 +135,16 @@ class Run:
         kind = torch.device(self.context.device).type
         return torch.autocast(kind, self.precision, enabled=self.precision != torch.float32)
 
-    def validate(self, validation: Faces) -> dict[str, Any]:
-        """Metrics of the model as it is, without intervals."""
-        p_fake = _score(self, validation)
+    def features(self, faces: Faces) -> torch.Tensor:
+        """Features (N, D) of all faces, for an encoder that is frozen."""
+        self.model.eval()
+        with self.autocast():
+            batches = in_order(faces, self.model.encoder.input, SCORE_BATCH)
+            return torch.cat([self.encode(images) for images in batches])
+
+    def validate(self, validation: Faces, known: torch.Tensor | None = None) -> dict[str, Any]:
+        """Metrics of the model as it is, without intervals; from features that are known."""
+        p_fake = _score(self, validation, known)
         found = metrics.evaluate(
             validation.video_id, validation.labels, p_fake,
             threshold=None, threshold_from="", resamples=0,
@@ -221,15 +229,11 @@ class Run:
         )
 
 
-class Features:
-    """Features of the training faces, for an encoder that is frozen and sees no augmentation."""
+class FeatureBatches:
+    """The batches of an epoch as features, for a frozen encoder without augmentation."""
 
-    def __init__(self, model: Model, run: Run, data: TrainBatches) -> None:
-        model.eval()
-        starts = range(0, len(data.images), SCORE_BATCH)
-        with run.autocast():
-            parts = [run.encode(to_tensor(data.images[n : n + SCORE_BATCH])) for n in starts]
-        self.z, self.data = torch.cat(parts), data
+    def __init__(self, run: Run, train: Faces, data: TrainBatches) -> None:
+        self.z, self.data = run.features(train), data
 
     def __len__(self) -> int:
         return len(self.data)
@@ -251,17 +255,18 @@ def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.floa
     return _score(run, faces)
 
 
-def _score(run: Run, faces: Faces) -> NDArray[np.float32]:
+def _score(run: Run, faces: Faces, known: torch.Tensor | None = None) -> NDArray[np.float32]:
     run.model.eval()
-    parts = []
+    form, parts = run.model.encoder.input, []
+    batches = in_order(faces, form, SCORE_BATCH) if known is None else known.split(SCORE_BATCH)
     with (
         torch.inference_mode(),
         run.autocast(),
         run.context.progress.task(f"score {faces.name}", len(faces)) as task,
     ):
-        for images in in_order(faces, run.model.encoder.input, SCORE_BATCH):
-            parts.append(run.model.p_fake(run.encode(images)).cpu())
-            task.advance(len(images))
+        for batch in batches:
+            parts.append(run.model.p_fake(run.encode(batch)).cpu())
+            task.advance(len(batch))
     p_fake = torch.cat(parts).numpy()
     wrong = np.flatnonzero(~np.isfinite(p_fake))
     if len(wrong):
