@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import torch
 from open_clip.model import _build_vision_tower
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import nn
+from torch.nn import functional as F
 
 from dfdbench.encoder import Encoder, Input
 from dfdbench_plugins import weights
@@ -29,6 +30,9 @@ class ClassToken(Encoder):
         super().__init__()
         self.visual = visual
         self.visual.proj = None
+        for name, module in list(visual.named_modules()):
+            if isinstance(module, QuickGELU):
+                visual.set_submodule(name, QuickGelu())
         self.input = form
         self.feature_dim = int(visual.ln_post.normalized_shape[0])
         self.class_token_only = (
@@ -50,8 +54,8 @@ class ClassToken(Encoder):
         *blocks, last = self.blocks()
         x = self._embed(images)  # (B, 1 + patches, width)
         for block in blocks:
-            x = block(x)
-        token: torch.Tensor = self.visual.ln_post(_class_token(last, x))
+            x = _block(block, x, x.shape[1])
+        token: torch.Tensor = self.visual.ln_post(_block(last, x, 1))
         return token[:, 0]
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
@@ -62,13 +66,41 @@ class ClassToken(Encoder):
         return normed
 
 
-def _class_token(block: Any, x: torch.Tensor) -> torch.Tensor:
-    """One residual block, (B, T, width) to (B, 1, width): only the class token asks."""
+def _block(block: Any, x: torch.Tensor, asking: int) -> torch.Tensor:
+    """One residual block, (B, T, width) to (B, asking, width): only the first tokens ask."""
     keys = block.ln_1(x)
-    attended = block.attn(keys[:, :1], keys, keys, need_weights=False)[0]
-    x = x[:, :1] + block.ls_1(attended)
+    x = x[:, :asking] + block.ls_1(_attention(block.attn, keys[:, :asking], keys))
     out: torch.Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
     return out
+
+
+def _attention(attn: nn.Module, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Attention of queries (B, Q, width) to keys (B, T, width), as ``attn`` has it; (B, Q, width).
+
+    torch's own module computes the projections on transposed copies, which takes a fifth of a
+    training step on a CPU. A module that stands in its place (LoRA's) is called as it is.
+    """
+    if type(attn) is not nn.MultiheadAttention or attn.in_proj_weight is None:
+        replaced: torch.Tensor = attn(queries, keys, keys, need_weights=False)[0]
+        return replaced
+    width, weight, bias = attn.embed_dim, attn.in_proj_weight, attn.in_proj_bias
+    if queries.shape == keys.shape:
+        q, k, v = F.linear(keys, weight, bias).chunk(3, dim=-1)
+    else:
+        q = F.linear(queries, weight[:width], bias[:width])
+        k, v = F.linear(keys, weight[width:], bias[width:]).chunk(2, dim=-1)
+    heads = [each.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for each in (q, k, v)]
+    mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+    out: torch.Tensor = attn.out_proj(mixed)
+    return out
+
+
+class QuickGelu(nn.Module):
+    """x * sigmoid(1.702 x), in a form that keeps one tensor for the backward pass, not two."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Elementwise."""
+        return F.silu(1.702 * x) / 1.702
 
 
 class Pooled(Encoder):
