@@ -258,7 +258,9 @@ def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.floa
 def _score(run: Run, faces: Faces, known: torch.Tensor | None = None) -> NDArray[np.float32]:
     run.model.eval()
     form, parts = run.model.encoder.input, []
-    batches = in_order(faces, form, SCORE_BATCH) if known is None else known.split(SCORE_BATCH)
+    batches = (
+        in_order(faces, form, SCORE_BATCH) if known is None else torch.split(known, SCORE_BATCH)
+    )
     with (
         torch.inference_mode(),
         run.autocast(),
