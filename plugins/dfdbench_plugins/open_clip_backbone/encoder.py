@@ -89,8 +89,8 @@ def _attention(attn: nn.Module, queries: torch.Tensor, keys: torch.Tensor) -> to
     else:
         q = F.linear(queries, weight[:width], bias[:width])
         k, v = F.linear(keys, weight[width:], bias[width:]).chunk(2, dim=-1)
-    heads = [each.view(*each.shape[:2], attn.num_heads, -1).transpose(1, 2) for each in (q, k, v)]
-    mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+    q, k, v = (each.view(*each.shape[:2], attn.num_heads, -1).transpose(1, 2) for each in (q, k, v))
+    mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     out: torch.Tensor = attn.out_proj(mixed)
     return out
 
