@@ -42,7 +42,7 @@ def train(case: Case) -> dict[str, Any]:
         record = run.one_epoch(batches, faces, run.context.progress)
         most = measure.peak_memory()
         run.finish(record, selects=False)
-        files = {file.stem: file.stat().st_size for file in folder.glob("*.safetensors")}
+        files = {file.stem: file.stat().st_size for file in folder.rglob("*.safetensors")}
         weights = sum(p.numel() * p.element_size() for p in run.model.parameters())
     return {"built": built, "most": most, "weights": weights, **files}
 
