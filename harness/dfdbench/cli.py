@@ -150,15 +150,10 @@ def merge(
 
     rows = merging.merge(report.read(folders), keep_apart)
     board = leaderboard.rank(rows, "merged")
-    if out is None:
-        print(tables.to_terminal(board))
-        return
-    from dfdbench.store import write_text
-
-    write_text(out / "leaderboard.md", tables.to_markdown(board))
-    write_text(out / "leaderboard.csv", tables.to_csv(rows))
-    write_text(out / "leaderboard.json", tables.to_json(board))
     print(tables.to_terminal(board))
+    if out is None:
+        return
+    report.write_board(board, rows, out)
     print(f"wrote {out}/leaderboard.md, .csv, .json")
 
 

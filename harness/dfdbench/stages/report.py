@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,7 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
     write_text(out / "metrics.json", json.dumps(metrics, indent=1))
     write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
     _write_scores(plan, runtime, rows, out / "scores")
-    write_text(out / "leaderboard.md", tables.to_markdown(board))
-    write_text(out / "leaderboard.csv", tables.to_csv(rows))
-    write_text(out / "leaderboard.json", tables.to_json(board))
+    write_board(board, rows, out)
     _write_traces(outcome, plan, out / "failures")
     histories = {
         _name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")
@@ -46,6 +45,13 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
         (out / "training.png").unlink(missing_ok=True)
         plots.learning_curves(histories, out / "training.png")
     return rows
+
+
+def write_board(board: leaderboard.Board, rows: Sequence[Row], out: Path) -> None:
+    """Write a leaderboard as Markdown, CSV and JSON."""
+    write_text(out / "leaderboard.md", tables.to_markdown(board))
+    write_text(out / "leaderboard.csv", tables.to_csv(rows))
+    write_text(out / "leaderboard.json", tables.to_json(board))
 
 
 def read(folders: list[Path]) -> dict[str, Row]:
