@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
     return rows
 
 
-def write_board(board: leaderboard.Board, rows: Sequence[Row], out: Path) -> None:
+def write_board(board: leaderboard.Board, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Write a leaderboard as Markdown, CSV and JSON."""
     write_text(out / "leaderboard.md", tables.to_markdown(board))
     write_text(out / "leaderboard.csv", tables.to_csv(rows))
