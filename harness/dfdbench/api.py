@@ -44,6 +44,8 @@ class Video:
         method: the manipulation, empty for a real video.
         target_id: identity whose video was manipulated (of a real video: who is seen).
         source_id: identity whose face was put in.
+        masks: where the manipulation is, white on black: one video, or one image a file of frames.
+        sha256: of each file, where the adapter knows it; the files need not be read to index them.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Video:
     method: str = ""
     target_id: str = ""
     source_id: str = ""
+    masks: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +80,21 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """The frames of one video, read when they are asked for."""
+    """The frames of one video, read when they are asked for.
+
+    Both methods raise UnreadableError where there is a video that cannot be read at all.
+    """
 
     video: Video
+    masks: FrameSource | None
+    """Masks of the manipulation at the same positions, None where there are none."""
 
     def __len__(self) -> int:
         """Number of frames."""
         ...
 
     def read(self, positions: Sequence[int]) -> Iterator[Frame]:
-        """Yield the frames at ``positions`` (0 to len - 1, ascending)."""
+        """Yield the frames at ``positions`` (0 to len - 1, ascending, each once)."""
         ...
 
 
@@ -99,6 +108,10 @@ class Face:
         encoded: lossless bytes of ``image`` where they exist already.
         reason: why there is no face.
         unreadable: the frame could not be read (a fault of the data, unlike a frame with no face).
+        landmarks: (5, 2) float64, x and y in the frame: the eye on the image's left, the other
+            eye, nose, the mouth corner on the image's left, the other corner.
+        transform: (2, 3) float64, maps the frame's x and y to those of ``image``.
+        expected: sha256 that the pixels should have, where somebody else's are rebuilt.
     """
 
     frame: Frame
@@ -106,12 +119,18 @@ class Face:
     encoded: bytes | None = None
     reason: str = ""
     unreadable: bool = False
+    landmarks: NDArray[np.float64] | None = None
+    transform: NDArray[np.float64] | None = None
+    expected: str = ""
 
 
 class DatasetAdapter(Component):
     """Reads a data set as its owner distributes it."""
 
     kind: ClassVar[str] = "dataset"
+    owns_ids: ClassVar[bool] = True
+    """Equal ids mean the same video or person whatever the options, as where ids come from the
+    owner's file names. False: only with the same options, as where the user names the videos."""
 
     @abstractmethod
     def videos(self, root: Path | None, split: str) -> Iterable[Video]:
@@ -148,7 +167,7 @@ class FacePreprocessor(Component):
         """Yield a face, or the reason for none, for every frame that was looked at.
 
         All faces have one size. A frame that cannot be read is a face with ``unreadable`` set,
-        not an exception.
+        not an exception; a video that cannot be read at all raises UnreadableError.
         """
 
 

@@ -40,6 +40,10 @@ class DataError(DfdbenchError):
     exit_code = 3
 
 
+class UnreadableError(DataError):
+    """A video cannot be read at all; its message is the reason, without the video's name."""
+
+
 class TrainingError(DfdbenchError):
     """Training cannot go on, such as after a loss that is not finite."""
 

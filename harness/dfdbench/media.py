@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ class ImageFiles:
 
     def __init__(self, root: Path | None, video: Video) -> None:
         self.video = video
+        masks = replace(video, files=video.masks, masks=())
+        self.masks: FrameSource | None = ImageFiles(root, masks) if video.masks else None
         self._root = root or Path()
 
     def __len__(self) -> int:

@@ -77,6 +77,7 @@ class Rendered:
     recipe: SyntheticVideo
     count: int
     size: int
+    masks: FrameSource | None = None
 
     def __len__(self) -> int:
         return self.count
