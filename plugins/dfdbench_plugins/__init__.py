@@ -1,10 +1,11 @@
 """The built-in plugins, one module or package a method, registered as a third party's would be."""
 
 MODULES = (
-    "dfdbench_plugins.image_folder",
-    "dfdbench_plugins.manifest",
+    "dfdbench_plugins.datasets",
     "dfdbench_plugins.synthetic_faces",
     "dfdbench_plugins.precropped",
+    "dfdbench_plugins.aligned_faces",
+    "dfdbench_plugins.from_recipe",
     "dfdbench_plugins.transforms",
     "dfdbench_plugins.open_clip_backbone",
     "dfdbench_plugins.timm_backbone",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from dfdbench import hookimpl
 from dfdbench.api import FAKE, REAL, DatasetAdapter, Video
 from dfdbench.errors import DataError, MissingError, SpecError
 
@@ -110,9 +109,3 @@ def _indices(paths: list[str]) -> tuple[int, ...]:
     """Frame numbers from names such as ``015.png``; empty unless every name is a number."""
     stems = [Path(path).stem for path in paths]
     return tuple(map(int, stems)) if all(stem.isdecimal() for stem in stems) else ()
-
-
-@hookimpl
-def dfdbench_datasets() -> Sequence[type[DatasetAdapter]]:
-    """This adapter."""
-    return [ImageFolder]
