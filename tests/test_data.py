@@ -196,8 +196,8 @@ def test_rendered_people_of_the_test_set_may_not_be_trained_on(
     few = {"use": "synthetic_faces", "identities": 3}
     spec["train_sets"] = {"r": {"dataset": few, "train": "test"}}
     spec["test_sets"] = {"t": {"dataset": {**few, "identities": 2, "video_frames": 2}}}
-    with pytest.raises(DataError, match=r"train set r: train .* share 4 videos"):
-        plan.make(specs.validate(spec, registry), runtime)
+    with pytest.raises(DataError, match=r"test set t shares 4 videos .* with train of train set r"):
+        plan.make(specs.validate(spec, registry), runtime).refuse_leaks()
 
 
 def test_a_donor_of_rendered_faces_serves_one_video(registry: Registry) -> None:

@@ -152,6 +152,10 @@ class DatasetAdapter(Component):
 
         return open_frames(self.folder(root), video)
 
+    def notes(self, root: Path | None, split: str) -> Iterable[str]:
+        """What a reader should know of this copy of the data, a sentence each."""
+        return ()
+
     def folder(self, root: Path | None) -> Path | None:
         """The folder that ``Video.files`` are relative to; by default ``root``."""
         return root

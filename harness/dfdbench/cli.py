@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfdbench import describe, registry
+from dfdbench.cli_store import store_app
 from dfdbench.errors import DfdbenchError, MissingError, SpecError, StoreError
 
 if TYPE_CHECKING:
+    from dfdbench.plan import Plan
     from dfdbench.runtime import Runtime
     from dfdbench.spec import Spec
 
@@ -25,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(store_app, name="store")
 
 CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
 """Click's base class of errors in the command itself; typer brings a click of its own."""
@@ -43,6 +47,10 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the spec")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="a trial on so many videos of each class")]
+Out = Annotated[Path | None, typer.Option(help="folder of the results [default: results/NAME]")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="processes that load data [default: one a core]")
+]
 
 
 @app.command()
@@ -50,18 +58,14 @@ def run(
     spec: SpecName,
     data: Data = None,
     store: StoreDir = None,
-    out: Annotated[
-        Path | None, typer.Option(help="folder of the results [default: results/NAME]")
-    ] = None,
+    out: Out = None,
     sets: Sets = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="DETECTOR", help="only this one; repeatable")
     ] = None,
     limit: Limit = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "auto",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="processes that load [default: one a core]")
-    ] = None,
+    workers: Workers = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="stop at the first failure")
     ] = False,
@@ -69,19 +73,19 @@ def run(
     """Run a benchmark: compute what is missing, write the leaderboard."""
     start = time.monotonic()
     loaded, runtime = _open(spec, sets, data, store, device, workers)
+    loaded.require_rows()
+    plan = _planned(loaded, runtime, limit)
     from dfdbench import plan as planning
 
-    plan = planning.make(loaded, runtime, limit)
     chosen = planning.chosen(plan, tuple(only or ()))
-    if plan.missing_data:
-        raise MissingError("\n".join(plan.missing_data))
+    plan.refuse_leaks()
     if device not in ("auto", "cpu"):
         runtime.torch_device()  # better before the faces are taken than after
     from dfdbench import run as running
     from dfdbench.executors.local import Local
     from dfdbench.stages import report
 
-    outcome = running.run(plan, runtime, Local(runtime), chosen, fail_fast)
+    outcome = running.run(running.wanted(plan, chosen), runtime, Local(runtime), fail_fast)
     target = out or Path("results") / loaded.name
     try:
         rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
@@ -102,6 +106,43 @@ def run(
 
 
 @app.command()
+def faces(
+    spec: SpecName,
+    data: Data = None,
+    store: StoreDir = None,
+    out: Out = None,
+    sets: Sets = None,
+    limit: Limit = None,
+    workers: Workers = None,
+    export: Annotated[
+        Path | None, typer.Option(help="write a recipe of the faces here, without any image")
+    ] = None,
+) -> None:
+    """Take the faces of every data set, say how many there are, and show some."""
+    loaded, runtime = _open(spec, sets, data, store, "cpu", workers)
+    plan = _planned(loaded, runtime, limit)
+    from dfdbench import run as running
+    from dfdbench.executors.local import Local
+    from dfdbench.stages import report
+
+    cells = running.faces_only(plan)
+    outcome = running.run(cells, runtime, Local(runtime), all_faces=False)
+    target = (out or Path("results") / loaded.name) / "faces"
+    written = report.write_faces(plan, runtime, target)
+    print(describe.yields(plan, runtime))
+    for folder in written:
+        print(f"wrote {folder}/faces.png and misses.csv")
+    if export is not None:
+        from dfdbench import recipes
+
+        done = [cell.key for cell in cells if cell.key not in outcome.failures]
+        print(f"wrote {export}: {recipes.export(runtime.store, done, export):,} faces")
+    for failure in outcome.failures.values():
+        print(f"error: {failure.reason}", file=sys.stderr)
+    raise typer.Exit(3 if outcome.failures else 0)
+
+
+@app.command()
 def check(
     spec: SpecName,
     data: Data = None,
@@ -115,7 +156,11 @@ def check(
 
     plan = planning.make(loaded, runtime, limit)
     print(describe.plan(plan, runtime.store))
-    raise typer.Exit(3 if plan.missing_data or plan.missing_weights else 0)
+    print(describe.data(plan))
+    if found := describe.yields(plan, runtime):
+        print(found)
+    refused = any(not leak.accepted for leak in plan.leaks)
+    raise typer.Exit(3 if plan.missing_data or plan.missing_weights or refused else 0)
 
 
 @app.command("ls")
@@ -155,6 +200,18 @@ def merge(
         return
     report.write_board(board, rows, out)
     print(f"wrote {out}/leaderboard.md, .csv, .json")
+
+
+def _planned(spec: Spec, runtime: Runtime, limit: int | None) -> Plan:
+    """Plan a spec whose data must all be there, and note in the store what it uses."""
+    from dfdbench import plan as planning
+
+    plan = planning.make(spec, runtime, limit)
+    if plan.missing_data:
+        raise MissingError("\n".join(plan.missing_data))
+    runtime.store.record_plan(spec.name if limit is None else f"{spec.name}-limit{limit}",
+                              list(plan.cells))  # fmt: skip
+    return plan
 
 
 def _open(

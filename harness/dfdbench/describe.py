@@ -17,6 +17,7 @@ from dfdbench.registry import Registry
 
 if TYPE_CHECKING:
     from dfdbench.plan import Plan
+    from dfdbench.runtime import Runtime
     from dfdbench.store import Store
 
 WIDTH = 80
@@ -143,12 +144,79 @@ def plan(plan_: Plan, store: Store) -> str:
             title = " ".join(str(value) for value in ids.values())
             lines.append(f"{'blocked':8}{'':10}  evaluate {title}")
     lines += ["", ", ".join(f"{count} cells {state}" for state, count in counts.items())]
-    for what, missing in (("data", plan_.missing_data), ("weights", plan_.missing_weights)):
-        if missing:
-            lines += ["", f"missing {what}:"]
-            for text in missing:
-                lines += textwrap.wrap(
-                    text, WIDTH, initial_indent="  - ", subsequent_indent="    ",
-                    break_long_words=False, break_on_hyphens=False,
-                )  # fmt: skip
+    lines += _listed("missing data:", plan_.missing_data)
+    lines += _listed("missing weights:", plan_.missing_weights)
     return "\n".join(lines)
+
+
+def data(plan_: Plan) -> str:
+    """A table of the splits that are there, and what is wrong with them or between them."""
+    rows = []
+    said = []
+    for each in plan_.splits:
+        found = each.findings
+        rows.append((each.where, each.split, found.real, found.fake, found.methods, found.people,
+                     len(found.faults), len(found.duplicates)))  # fmt: skip
+        said += [f"{each.where} ({each.split}): {text}" for text in found.sentences()]
+    if not rows:
+        return ""
+    headers = ("data set", "split", "real", "fake", "methods", "people", "absent", "twice")
+    known = "accepted, its rows are marked"
+    leaks = [f"{leak}: {known if leak.accepted else 'stops a run'}" for leak in plan_.leaks]
+    return "\n".join(
+        ["", _table(rows, headers), "",
+         "real, fake: videos. absent: files that are not there or cannot be read. twice: files",
+         "whose content occurs elsewhere in the split.",
+         *_listed("what is wrong with the data:", said),
+         *_listed("train and test are not apart:", leaks)]
+    )  # fmt: skip
+
+
+def yields(plan_: Plan, runtime: Runtime) -> str:
+    """A table of the faces that were found, by split and class; empty where none were taken."""
+    from dfdbench.stages import faces
+
+    rows = []
+    for each in plan_.splits:
+        if not runtime.store.has(each.faces):
+            continue
+        for name, found in faces.summary_of(each.faces, runtime)["yield"].items():
+            if found:
+                rows.append((
+                    each.where, each.split, name, found["videos"], found["videos_without_face"],
+                    found["frames"], found["faces"], found["unreadable"],
+                    f"{100 * found['faces'] / max(found['frames'], 1):.1f} %",
+                ))  # fmt: skip
+    if not rows:
+        return ""
+    headers = ("data set", "split", "class", "videos", "no face", "frames", "faces", "broken",
+               "yield")  # fmt: skip
+    return "\n".join(
+        ["", _table(rows, headers), "",
+         "no face: videos without any. broken: frames or whole videos that cannot be read."]
+    )  # fmt: skip
+
+
+def _table(rows: list[tuple[Any, ...]], headers: tuple[str, ...]) -> str:
+    from tabulate import tabulate
+
+    align = [
+        "left" if isinstance(value, str) and not value.endswith("%") else "right"
+        for value in rows[0]
+    ]
+    # The header is drawn as a row: tabulate makes real headers two characters wider than needed.
+    drawn = tabulate([headers, *rows], tablefmt="plain", disable_numparse=True, colalign=align)
+    return str(drawn)
+
+
+def _listed(title: str, texts: list[str]) -> list[str]:
+    """A title and an indented list below it; nothing where there is no text."""
+    if not texts:
+        return []
+    lines = ["", title]
+    for text in texts:
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent="  - ", subsequent_indent="    ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return lines

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Load = Callable[[int | None, str], NDArray[np.uint8]]
 
-SHARDS = "shard-*"
+SHARD, MISSES = "shard-", "misses-"
 PIXELS_VERSION = 1
 
 
@@ -117,11 +117,17 @@ def open_faces(
     )
 
 
+def pick(store: Store, key: str, positions: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """A few faces of a finished cell, each (S, S, 3) uint8, without decoding the others."""
+    data = _read(store.path(key))
+    return [media.decode(data[int(n)]["image"]["bytes"]) for n in positions]
+
+
 def _read(folder: Path) -> Any:
     """The faces as one Hugging Face data set, images as encoded bytes."""
     import datasets
 
-    shards = [datasets.load_from_disk(str(path)) for path in sorted(folder.glob(SHARDS))]
+    shards = [datasets.load_from_disk(str(path)) for path in sorted(folder.glob(f"{SHARD}*"))]
     return datasets.concatenate_datasets(shards).cast_column("image", datasets.Image(decode=False))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from dfdbench.api import DatasetAdapter, Detector
 from dfdbench.component import Component
 from dfdbench.errors import DataError, MissingError, SpecError
-from dfdbench.index import Index, shared
+from dfdbench.index import Index
+from dfdbench.integrity import Findings, Leak, examine, shared
 from dfdbench.runtime import Runtime
 from dfdbench.spec import Spec, TrainSet
 from dfdbench.stages import evaluate, faces, index, score, train
@@ -42,6 +43,23 @@ class Cell:
         return " ".join([self.stage, *(str(value) for value in self.ids.values())])
 
 
+@dataclass(frozen=True)
+class Split:
+    """A split of a data set that the spec uses.
+
+    Attributes:
+        where: id of the train or test set.
+        split: name of the split.
+        faces: key of the cell of its faces.
+        findings: what was found when it was indexed.
+    """
+
+    where: str
+    split: str
+    faces: str
+    findings: Findings
+
+
 @dataclass
 class Plan:
     """All cells of a spec, inputs before what reads them.
@@ -50,6 +68,8 @@ class Plan:
         cells: key -> cell.
         rows: ids of each row of the leaderboard -> key of its evaluate cell, or the reason why
             it cannot be computed.
+        splits: every split whose data are there.
+        leaks: what train sets share with their validation splits and with test sets.
         missing_data: what is not there, a sentence each.
         missing_weights: what would have to be downloaded, or be named otherwise.
         data: test set -> fingerprint of its videos.
@@ -59,6 +79,8 @@ class Plan:
     limit: int | None = None
     cells: dict[str, Cell] = field(default_factory=dict)
     rows: list[tuple[dict[str, Any], str | MissingError]] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
     missing_data: list[str] = field(default_factory=list)
     missing_weights: list[str] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)
@@ -68,6 +90,27 @@ class Plan:
         for needed in self.cells[key].inputs.values():
             yield from self.upstream(needed)
         yield self.cells[key]
+
+    def refuse_leaks(self) -> None:
+        """Stop where a video or a person is used for two purposes that must be kept apart.
+
+        Raises:
+            DataError: every leak that the spec does not accept.
+        """
+        found = [leak for leak in self.leaks if not leak.accepted]
+        if found:
+            ways = "Take them out of one of the two"
+            if any(leak.other for leak in found):
+                ways += ", or name the train set in `accept_leaks:` of the test set: its rows are "
+                ways += "then marked"
+            lines = [str(leak) for leak in found]
+            lines[-1] += f"; results on what was seen mean nothing. {ways}"
+            raise DataError("\n".join(lines))
+
+    def leak(self, train_set: str, test_set: str) -> str:
+        """What a row's train set shares with its test set, by consent; empty: nothing."""
+        ids = (train_set, test_set)
+        return "; ".join(str(x) for x in self.leaks if (x.train_set, x.other) == ids)
 
 
 def make(spec: Spec, runtime: Runtime, limit: int | None = None) -> Plan:
@@ -79,7 +122,7 @@ def make(spec: Spec, runtime: Runtime, limit: int | None = None) -> Plan:
         limit: at most so many videos of each class in every split; the results are a trial.
 
     Raises:
-        DataError: data are contradictory, or train and test share a video.
+        DataError: data are empty or contradictory.
     """
     return _Planner(spec, runtime, limit).run()
 
@@ -105,8 +148,14 @@ class _Planner:
 
     def run(self) -> Plan:
         spec = self.spec
-        for name, train_set in spec.train_sets.items():
-            self.check_leaks(name, train_set)
+        self.plan.missing_data += spec.faces.missing()
+        # Without detectors the faces are all that is asked for, those to train on among them.
+        trains = not spec.detectors or any(d.trains for d in spec.detectors.values())
+        for name, train_set in spec.train_sets.items() if trains else ():
+            self.faces(train_set.dataset, train_set.train, name)
+            if train_set.validation is not None:
+                self.faces(train_set.held_out(), train_set.validation, name)
+            self.find_leaks(name, train_set)
         for test, test_set in spec.test_sets.items():
             found = self.index(test_set.dataset, test_set.split, test)
             if not isinstance(found, MissingError):
@@ -215,7 +264,11 @@ class _Planner:
         identity = {"preprocessor": preprocessor.identity()}
         ids = {"set": where, "split": split}
         inputs = {"index": found[0]}
-        return self.cell("faces", faces.VERSION, ids, inputs, config, identity, preprocessor)
+        cell = self.cell("faces", faces.VERSION, ids, inputs, config, identity, preprocessor)
+        if (where, split) not in [(known.where, known.split) for known in self.plan.splits]:
+            notes = tuple(dataset.notes(self.runtime.data, split))
+            self.plan.splits.append(Split(where, split, cell.key, examine(found[1], notes)))
+        return cell
 
     def index(
         self, dataset: DatasetAdapter, split: str, where: str
@@ -244,31 +297,31 @@ class _Planner:
             self.indices[name] = (cell.key, found)
         return self.indices[name]
 
-    def check_leaks(self, name: str, train_set: TrainSet) -> None:
-        """Stop where a video is used for two purposes that must be kept apart."""
+    def find_leaks(self, name: str, train_set: TrainSet) -> None:
+        """Note what train and validation share with each other and with every test set."""
         sets = [("train", train_set.dataset, train_set.train, name)]
-        if train_set.validation is not None:
-            sets.append(("validation", train_set.held_out(), train_set.validation, name))
-        tests = [
-            (f"test set {test}", t.dataset, t.split, test)
+        others = [
+            (test, t.dataset, t.split, test, name in t.accept_leaks)
             for test, t in self.spec.test_sets.items()
         ]
-        pairs = [(a, b) for a in sets for b in tests] + [(sets[0], b) for b in sets[1:]]
-        for (role, dataset, split, where), (other, dataset2, split2, where2) in pairs:
-            first, second = self.index(dataset, split, where), self.index(dataset2, split2, where2)
-            if isinstance(first, MissingError) or isinstance(second, MissingError):
-                continue
-            # Rendered data sets of any options give one id to one video.
-            rendered = type(dataset) is type(dataset2) and not any(first[1].hashes)
-            one = rendered or dataset.to_spec() == dataset2.to_spec()
-            leaked = list(shared(first[1], second[1], one))
-            if leaked:
-                more = f" and {len(leaked) - 3} more" if len(leaked) > 3 else ""
-                raise DataError(
-                    f"train set {name}: {role} ({split}) and {other} ({split2}) share "
-                    f"{len(leaked)} videos: {', '.join(leaked[:3])}{more}; results on seen videos "
-                    "mean nothing. Take them out of one of the two"
-                )
+        if train_set.validation is not None:
+            held_out = (train_set.held_out(), train_set.validation, name)
+            others.insert(0, ("", *held_out, False))
+            sets.append(("validation", *held_out))
+        for role, dataset, split, where in sets:
+            first = self.index(dataset, split, where)
+            for other, dataset2, split2, where2, accepted in others:
+                second = self.index(dataset2, split2, where2)
+                if isinstance(first, MissingError) or isinstance(second, MissingError):
+                    continue
+                if role == "validation" and not other:
+                    continue
+                videos, people = shared(first[1], second[1], _one_data_set(dataset, dataset2))
+                # People who are in train and validation make the choice of an epoch optimistic,
+                # not the figures of a test set: many a data set has no other split.
+                if videos or (people and other):
+                    leak = Leak(name, role, other, tuple(videos), tuple(people), accepted)
+                    self.plan.leaks.append(leak)
 
     def cell(
         self,
@@ -292,3 +345,9 @@ class _Planner:
             }
         )
         return self.plan.cells.setdefault(key, Cell(stage, key, ids, inputs, config))
+
+
+def _one_data_set(first: DatasetAdapter, second: DatasetAdapter) -> bool:
+    """Whether equal ids in both mean the same video or person."""
+    same_names = type(first) is type(second) and first.owns_ids
+    return same_names or first.to_spec() == second.to_spec()

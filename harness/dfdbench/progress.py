@@ -62,13 +62,28 @@ class Lines:
 class _Counter:
     def __init__(self, lines: Lines, title: str, total: int) -> None:
         self.lines, self.title, self.total = lines, title, total
-        self.done, self.shown = 0, time.monotonic()
+        self.done, self.start = 0, time.monotonic()
+        self.shown = self.start
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self.done += steps
-        if time.monotonic() - self.shown > self.lines.interval:
-            self.shown = time.monotonic()
-            self.lines.say(f"{self.title}: {self.done}/{self.total} {note}".rstrip())
+        now = time.monotonic()
+        if now - self.shown > self.lines.interval:
+            self.shown = now
+            left = (now - self.start) / self.done * (self.total - self.done)
+            parts = [f"{self.done}/{self.total}", note, f"{_spoken(left)} left"]
+            self.lines.say(f"{self.title}: {', '.join(part for part in parts if part)}")
+
+
+def _spoken(seconds: float) -> str:
+    """A duration to two figures.
+
+    >>> _spoken(42), _spoken(200), _spoken(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Bars:

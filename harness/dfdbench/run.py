@@ -61,23 +61,34 @@ def wanted(plan: Plan, only: tuple[str, ...] = ()) -> list[Cell]:
     )
 
 
+def faces_only(plan: Plan) -> list[Cell]:
+    """The cells of the faces of every split."""
+    return [cell for cell in plan.cells.values() if cell.stage == "faces"]
+
+
 def run(
-    plan: Plan,
+    cells: list[Cell],
     runtime: Runtime,
     executor: Executor,
-    only: tuple[str, ...] = (),
     fail_fast: bool = False,
+    all_faces: bool = True,
 ) -> Outcome:
-    """Compute what is missing; a cell that fails stops only what needs it.
+    """Compute what is missing of these cells; one that fails stops only what needs it.
+
+    Args:
+        cells: in an order to run them, as :func:`wanted` gives them.
+        runtime: where and how.
+        executor: what computes them.
+        fail_fast: stop at the first failure.
+        all_faces: stop where faces could not be taken or images not read.
 
     Raises:
-        DataError: faces could not be taken, or images not read: nothing is trained on less data
-            than the spec says.
+        DataError: such faces, where ``all_faces``: nothing is trained on less data than the spec
+            says.
         StoreError: results cannot be written.
         DfdbenchError: the first failure, where ``fail_fast``.
     """
     outcome = Outcome()
-    cells = wanted(plan, only)
     todo = [cell for cell in cells if not runtime.store.has(cell.key)]
     runtime.progress.say(f"{len(cells)} cells, {len(cells) - len(todo)} of them in the store")
     for cell in cells:
@@ -88,24 +99,24 @@ def run(
         if not runtime.store.has(cell.key):
             number = len(outcome.computed) + len(outcome.failures) + 1
             runtime.progress.say(f"[{number}/{len(todo)}] {cell.title}")
-            failure = _compute(cell, executor, fail_fast)
+            failure = _compute(cell, executor, fail_fast, all_faces)
             if failure is not None:
                 runtime.progress.say(f"failed: {failure.reason}")
                 outcome.failures[cell.key] = failure
                 continue
             outcome.computed.append(cell.key)
-        if cell.stage == "faces":
+        if cell.stage == "faces" and all_faces:
             faces.check(cell.key, cell.title, runtime)
     return outcome
 
 
-def _compute(cell: Cell, executor: Executor, fail_fast: bool) -> Failure | None:
+def _compute(cell: Cell, executor: Executor, fail_fast: bool, all_faces: bool) -> Failure | None:
     try:
         executor.submit(cell).result()
     except StoreError:
         raise
     except DfdbenchError as error:
-        if fail_fast or (cell.stage == "faces" and isinstance(error, DataError)):
+        if fail_fast or (all_faces and cell.stage == "faces" and isinstance(error, DataError)):
             raise
         return Failure(str(error), missing=isinstance(error, MissingError))
     except Exception as error:  # a plugin may fail in any way; the row says so, with a traceback

@@ -68,6 +68,9 @@ class TestSet(_Section):
 
     dataset: DatasetAdapter
     split: str = "test"
+    accept_leaks: tuple[Id, ...] = Field(
+        (), description="train sets that may share videos or people with this; its rows are marked"
+    )
 
 
 class Spec(_Section):
@@ -107,12 +110,30 @@ class Spec(_Section):
             "recipe" in type(d).model_fields for d in self.detectors.values()
         ):
             raise ValueError("recipe: no detector of this spec has a recipe")
+        for name, test_set in self.test_sets.items():
+            for accepted in test_set.accept_leaks:
+                if accepted not in self.train_sets:
+                    raise ValueError(f"test_sets.{name}.accept_leaks: no train set {accepted!r}")
+        if not self.test_sets and not self.train_sets:
+            raise ValueError("`test_sets` and `train_sets` are both empty: no data to look at")
+        return self
+
+    def require_rows(self) -> None:
+        """See that there is something to run; taking faces needs no detector.
+
+        Raises:
+            SpecError: no detector or no test set, or a detector without the train set it needs.
+        """
         if not self.test_sets or not self.detectors:
-            raise ValueError("`test_sets` and `detectors` need at least one entry each")
+            raise SpecError(
+                f"{self.name}: `test_sets` and `detectors` need at least one entry each to run; "
+                "`dfdbench faces` and `dfdbench check` can do without"
+            )
         trained = [name for name, detector in self.detectors.items() if detector.trains]
         if trained and not self.train_sets:
-            raise ValueError(f"train_sets: there is none, and the detector {trained[0]!r} trains")
-        return self
+            raise SpecError(
+                f"{self.name}: `train_sets` is empty, and the detector {trained[0]!r} trains"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved spec: every default filled in, as JSON values."""

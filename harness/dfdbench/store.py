@@ -1,9 +1,10 @@
 """A content-addressed store: a finished cell is a folder named by its key, or it is not there.
 
 ``cells/<2>/<key>/`` holds finished cells, ``partial/<key>/`` what a running or interrupted cell
-has so far, ``locks/`` one lock a key. A cell is computed in its partial folder under its lock,
-flushed to disk, and moved into place in one step, so that whatever kills the process, no reader
-sees half a cell.
+has so far, ``locks/`` one lock a key, ``plans/`` the keys that each benchmark uses. A cell is
+computed in its partial folder under its lock, flushed to disk, and moved into place in one step,
+so that whatever kills the process, no reader sees half a cell. Its ``meta.json`` holds size and
+sha256 of every file (:mod:`dfdbench.verify` compares them).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,10 @@ from filelock import FileLock
 from dfdbench.api import SCRATCH
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
+from dfdbench.hashes import Hashes, reason
 
 META = "meta.json"
+HASHES = "hashes.sqlite"
 
 
 def default_root() -> Path:
@@ -76,7 +81,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        with self._explained():
+        with self.explained():
             for name in ("cells", "partial", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
 
@@ -87,6 +92,10 @@ class Store:
     def has(self, key: str) -> bool:
         """Whether the cell is finished."""
         return (self.path(key) / META).is_file()
+
+    def finished(self) -> list[str]:
+        """The keys of all finished cells, also of those that have lost their ``meta.json``."""
+        return sorted(path.name for path in (self.root / "cells").glob("*/*") if path.is_dir())
 
     def meta(self, key: str) -> dict[str, Any]:
         """What was recorded beside a finished cell: stage, ids, host, duration, versions."""
@@ -106,7 +115,7 @@ class Store:
         The folder becomes the cell when the block ends without an error. After an error it is
         removed, unless ``resumable``: then what it holds is there again the next time.
         """
-        with self._explained(), FileLock(self.root / "locks" / f"{key}.lock"):
+        with self.explained(), FileLock(self.root / "locks" / f"{key}.lock"):
             if self.has(key):
                 yield None
                 return
@@ -125,20 +134,38 @@ class Store:
                 raise
 
     def _publish(self, folder: Path, key: str, meta: dict[str, Any]) -> None:
-        write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
+        files = {}
         for path in sorted(folder.rglob("*")):
-            _sync(path)
-        _sync(folder)
+            name = path.relative_to(folder)
+            digest = _flush(path)
+            if digest and name.parts[0] != SCRATCH and name != Path(META):
+                files[name.as_posix()] = {"size": path.stat().st_size, "sha256": digest}
+        write_text(folder / META, json.dumps({**meta, "files": files}, indent=1, sort_keys=True))
+        _flush(folder / META)
+        _flush(folder)
         target = self.path(key)
         target.parent.mkdir(exist_ok=True)
+        if target.is_dir():  # a cell that lost its meta.json is not finished, only in the way
+            shutil.rmtree(target)
         os.replace(folder, target)
-        _sync(target.parent)
+        _flush(target.parent)
         # Last, so that a kill at any moment before leaves all that it takes to go on.
         shutil.rmtree(target / SCRATCH, ignore_errors=True)
 
+    def record_plan(self, name: str, keys: Iterable[str]) -> None:
+        """Note that a benchmark uses these cells, in place of what was noted under its name.
+
+        Cells that no recorded plan uses are what ``dfdbench store prune`` removes, so two plans
+        that shall both be kept need two names.
+        """
+        with self.explained():
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            record = {"schema": 1, "name": name, "keys": sorted(set(keys)), "when": now}
+            write_text(self.root / "plans" / f"{name}.json", json.dumps(record, indent=1))
+
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn a full or read-only disk into a sentence."""
+    def explained(self) -> Iterator[None]:
+        """Turn a full or read-only disk, or a broken table of hashes, into a sentence."""
         try:
             yield
         except OSError as error:
@@ -154,46 +181,52 @@ class Store:
                     "or name another one with --store"
                 ) from error
             raise
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"cannot write {self.root / 'hashes.sqlite'}: {error}") from error
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot use {self.root / HASHES}: {error}; where this stays so, delete the file: "
+                "it only remembers what the hashes of data files were"
+            ) from error
 
-    def content_hashes(self, paths: list[Path], advance: Any = None) -> list[str]:
+    def content_hashes(
+        self, paths: list[Path], advance: Any = None, faults: dict[int, str] | None = None
+    ) -> list[str]:
         """sha256 of each file, remembered by path, size and time of change.
 
+        Args:
+            paths: the files.
+            advance: called after each.
+            faults: where given, takes the reason for each file that cannot be used, by its place
+                in ``paths``; the file's hash is then empty.
+
         Raises:
-            OSError: a file cannot be read.
+            OSError: a file cannot be used, and there is no ``faults``.
         """
-        with (
-            self._explained(),
-            closing(sqlite3.connect(self.root / "hashes.sqlite", timeout=60)) as db,
-        ):
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS hashes "
-                "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID"
-            )
-            found = []
-            for path in paths:
-                stat = path.stat()
-                row = db.execute(
-                    "SELECT sha256 FROM hashes WHERE path=? AND size=? AND mtime=?",
-                    (str(path.absolute()), stat.st_size, stat.st_mtime_ns),
-                ).fetchone()
-                if row is None:
-                    row = (sha256_of(path),)
-                    db.execute(
-                        "REPLACE INTO hashes VALUES (?, ?, ?, ?)",
-                        (str(path.absolute()), stat.st_size, stat.st_mtime_ns, row[0]),
-                    )
-                found.append(row[0])
+        if not paths:
+            return []
+        found: list[str] = []
+        with self.explained(), closing(Hashes(self.root / HASHES, sha256_of)) as hashes:
+            for n, path in enumerate(paths):
+                try:
+                    found.append(hashes.of(path))
+                except (OSError, ValueError) as error:
+                    if faults is None:
+                        raise
+                    found.append("")
+                    faults[n] = reason(error)
                 if advance is not None:
                     advance()
-            db.commit()
         return found
 
 
-def _sync(path: Path) -> None:
+def _flush(path: Path) -> str:
+    """See to it that a file or folder is on the disk; the sha256 of a file, empty for a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
+        digest = ""
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            with open(descriptor, "rb", closefd=False) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return digest

@@ -37,7 +37,7 @@ class Executor(Protocol):
 def execute(cell: Cell, runtime: Runtime) -> None:
     """Compute a cell and publish it, unless somebody has done so."""
     about = {"stage": cell.stage, "title": cell.title, "ids": cell.ids, **environment()}
-    resumable = cell.stage == "train"
+    resumable = cell.stage in ("faces", "train")
     with runtime.store.compute(cell.key, about, resumable) as folder:
         if folder is not None:
             STAGES[cell.stage](cell, runtime, folder)

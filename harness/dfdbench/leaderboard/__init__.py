@@ -26,6 +26,7 @@ class Cell:
         interval: 95 % interval (low, high); with several seeds the means of their ends.
         seeds: number of seeds that have a value.
         best: whether no ranked line shows a higher figure on this test set.
+        leaked: whether the test set shares videos or people with the line's train set.
     """
 
     status: str
@@ -34,6 +35,7 @@ class Cell:
     interval: tuple[float, float] | None = None
     seeds: int = 0
     best: bool = False
+    leaked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +126,19 @@ def _line(rows: Sequence[Row], tests: Sequence[str]) -> Line:
 def _cell(rows: Sequence[Row]) -> Cell:
     """The rows of a line on one test set, one a seed."""
     done = [row for row in rows if row["status"] == "done"]
+    leaked = any(row.get("leak") for row in rows)
     if not done:
-        return Cell(rows[0]["status"] if rows else "absent")
+        return Cell(rows[0]["status"] if rows else "absent", leaked=leaked)
     valued = [row for row in done if row["video"]["auroc"] is not None]
     if not valued:
-        return Cell("undefined")
+        return Cell("undefined", leaked=leaked)
     values = [row["video"]["auroc"] for row in valued]
     ends = [row["interval"]["video"]["auroc"] for row in valued]
     interval = None
     if all(ends):
         interval = fmean(low for low, _ in ends), fmean(high for _, high in ends)
     std = stdev(values) if len(values) > 1 else None
-    return Cell("done", fmean(values), std, interval, len(values))
+    return Cell("done", fmean(values), std, interval, len(values), leaked=leaked)
 
 
 def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
@@ -153,7 +156,8 @@ def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
 def _with_best(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
     """Mark the highest figure of each column, equal ones (to 0.1 point) together.
 
-    A line that a test set selected does not compete, nor does a trial among full runs.
+    A line that a test set selected does not compete, nor does a trial among full runs, nor a
+    figure on data that the detector has seen.
     """
     fair = [line for line in lines if not line.on_test]
     fair = [line for line in fair if line.trial is None] or fair
@@ -161,14 +165,20 @@ def _with_best(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
     def top(values: Iterable[float | None]) -> float:
         return max((round(value, 3) for value in values if value is not None), default=2.0)
 
-    mean = top(line.mean for line in fair)
-    tops = {test: top(line.cells[test].auroc for line in fair) for test in tests}
+    def unseen(cell: Cell) -> float | None:
+        return None if cell.leaked else cell.auroc
+
+    def mean_unseen(line: Line) -> float | None:
+        return None if any(cell.leaked for cell in line.cells.values()) else line.mean
+
+    mean = top(mean_unseen(line) for line in fair)
+    tops = {test: top(unseen(line.cells[test]) for line in fair) for test in tests}
 
     def marked(line: Line) -> Line:
         cells = {
-            test: replace(cell, best=round(cell.auroc or 0.0, 3) == tops[test])
+            test: replace(cell, best=round(unseen(cell) or 0.0, 3) == tops[test])
             for test, cell in line.cells.items()
         }
-        return replace(line, cells=cells, best_mean=round(line.mean or 0.0, 3) == mean)
+        return replace(line, cells=cells, best_mean=round(mean_unseen(line) or 0.0, 3) == mean)
 
     return [marked(line) if line in fair else line for line in lines]

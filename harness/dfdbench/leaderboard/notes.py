@@ -40,11 +40,14 @@ def legend(rows: Sequence[Row]) -> tuple[str, ...]:
         said.append(f"Trained on {_and(trained)}{seed}.")
     if videos := _videos(done):
         said.append(f"Videos, real + fake: {videos}.")
+    said += [f"Faces: {recipe}." for recipe in _recipes(done)]
     said.append(
         "Mean: over the test sets where any detector has a value; none if one of them is lacking."
     )
     if any(row["fit"].get("selected_on") == "test" for row in done if row.get("fit")):
         said.append("†: the checkpoint was selected on a test set; too good, never marked as best.")
+    if any(row.get("leak") for row in rows):
+        said.append("§: the detector has seen videos or people of this test set; never the best.")
     limits = sorted({row["trial"] for row in rows if row.get("trial") is not None})
     if limits:
         few = _and([f"--limit {n}" for n in limits])
@@ -56,9 +59,11 @@ def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:
     """Failed, blocked and missing cells, undefined ones, unscored videos, rows left out."""
     said = [
         *_grouped(rows, _failure),
+        *dict.fromkeys(f"seen before: {row['leak']}" for row in rows if row.get("leak")),
         *_grouped(rows, _undefined, by_test=True),
         *_grouped(rows, _unscored, by_test=True),
         *_grouped(rows, _unreadable, by_test=True),
+        *_yields(rows),
     ]
     if perturbed:
         said.append(f"{perturbed} results under a perturbation are in the CSV, not in this table.")
@@ -81,6 +86,41 @@ def _videos(done: Sequence[Row]) -> str:
         videos = row["videos"]
         counts.setdefault(row["test_set"], f"{videos['real']:,} + {videos['fake']:,}")
     return "; ".join(f"{test} {count}" for test, count in counts.items())
+
+
+def _recipes(done: Sequence[Row]) -> list[str]:
+    """How the faces were made, and what share of rebuilt ones is as it was."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in done:
+        if faces := row.get("faces"):
+            counts = found.setdefault(faces["recipe"], {})
+            counts[row["test_set"]] = faces["expected"], faces["identical"]
+    said = []
+    for recipe, tests in found.items():
+        expected = sum(wanted for wanted, _ in tests.values())
+        if expected:
+            identical = sum(same for _, same in tests.values())
+            share = f"{100 * identical / expected:.1f} % of {expected:,}"
+            recipe += f"; identical to the byte: {share} test faces"
+        said.append(recipe)
+    return said
+
+
+def _yields(rows: Sequence[Row]) -> list[str]:
+    """Test sets on which frames gave no face, by class: a difference biases the figures."""
+    said = {}
+    for row in rows:
+        found = row.get("faces", {}).get("yield", {})
+        if all(counts["faces"] == counts["frames"] for counts in found.values() if counts):
+            continue
+        parts = [
+            f"{name} {counts['faces']:,} of {counts['frames']:,} frames, "
+            f"{counts['videos'] - counts['videos_without_face']:,} of {counts['videos']:,} videos"
+            for name, counts in found.items()
+            if counts
+        ]
+        said[row["test_set"]] = f"faces found on {row['test_set']}: {'; '.join(parts)}"
+    return list(said.values())
 
 
 def _failure(row: Row) -> tuple[str, str]:

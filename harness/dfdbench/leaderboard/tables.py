@@ -19,7 +19,7 @@ from dfdbench.leaderboard.notes import UNTRAINED
 SCHEMA = 1
 IDENTITY = (
     "detector", "train_set", "seed", "test_set", "perturbation", "status", "reason", "trial",
-    "data", "key",
+    "leak", "data", "key",
 )  # fmt: skip
 FIGURE = ("level", "metric", "value", "low", "high", "threshold", "threshold_from")
 FIT = ("selection", "selected_on", "epoch", "trainable")
@@ -143,13 +143,15 @@ def _bold(text: str, best: bool) -> str:
 def _markdown_cell(cell: Cell) -> str:
     if cell.auroc is None:
         return NOTHING if cell.status == "absent" else cell.status
-    return f"{_bold(_percent(cell.auroc), cell.best)}{_spread(cell)} {_range(cell)}".rstrip()
+    figure = _bold(_percent(cell.auroc), cell.best) + " §" * cell.leaked
+    return f"{figure}{_spread(cell)} {_range(cell)}".rstrip()
 
 
 def _stacked_cell(cell: Cell) -> str:
     if cell.auroc is None:
         return NOTHING if cell.status == "absent" else cell.status
-    return f"{_starred(cell.auroc, cell.best)}{_spread(cell)}\n{_range(cell)}".rstrip()
+    figure = _starred(cell.auroc, cell.best) + "§" * cell.leaked
+    return f"{figure}{_spread(cell)}\n{_range(cell)}".rstrip()
 
 
 def _stacked_name(line: Line, several_train_sets: bool) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard
+from dfdbench import leaderboard, sheet
+from dfdbench.component import Component
 from dfdbench.errors import DataError, MissingError
+from dfdbench.faces import MISSES, open_faces, pick
 from dfdbench.leaderboard import tables
 from dfdbench.plan import Plan
 from dfdbench.run import Outcome
 from dfdbench.runtime import Runtime, environment
 from dfdbench.stages import evaluate, faces, score, train
-from dfdbench.store import write_text
+from dfdbench.store import write_bytes, write_text
 
 SCHEMA = 1
 
@@ -54,6 +59,37 @@ def write_board(board: leaderboard.Board, rows: Sequence[Mapping[str, Any]], out
     write_text(out / "leaderboard.json", tables.to_json(board))
 
 
+def write_faces(plan: Plan, runtime: Runtime, out: Path) -> list[Path]:
+    """Write a contact sheet and a table of the misses for every split whose faces were taken.
+
+    A miss is a frame or a whole video that gave no face. Returns a folder for each split.
+    """
+    written = []
+    for split in plan.splits:
+        if not runtime.store.has(split.faces):
+            continue
+        name = f"{split.where}, {split.split}"
+        target = out / f"{split.where}-{split.split}"
+        found = open_faces(runtime.store, split.faces, name)
+        picture = sheet.contact_sheet(
+            found, partial(pick, runtime.store, split.faces), f"{name}: {len(found):,} faces"
+        )
+        write_bytes(target / "faces.png", picture)
+        misses = [
+            row
+            for path in sorted(runtime.store.path(split.faces).glob(f"{MISSES}*"))
+            for row in pq.read_table(path).to_pylist()
+        ]
+        text = io.StringIO()
+        columns = ("video_id", "frame_index", "label", "method", "path", "reason", "unreadable")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(misses)
+        write_text(target / "misses.csv", text.getvalue())
+        written.append(target)
+    return written
+
+
 def read(folders: list[Path]) -> dict[str, Row]:
     """The ``metrics.json`` of results folders, by folder.
 
@@ -79,7 +115,12 @@ def collect(plan: Plan, runtime: Runtime, outcome: Outcome) -> list[Row]:
     """One row for each result of the plan that is there, failed, or cannot be computed."""
     rows = []
     for ids, key in plan.rows:
-        row: Row = {**ids, "trial": plan.limit, "data": plan.data.get(ids["test_set"], "")}
+        row: Row = {
+            **ids,
+            "trial": plan.limit,
+            "leak": plan.leak(ids["train_set"], ids["test_set"]),
+            "data": plan.data.get(ids["test_set"], ""),
+        }
         if isinstance(key, MissingError):
             row |= {"status": "missing", "reason": str(key)}
         elif key in outcome.failures:
@@ -105,13 +146,32 @@ def _result(plan: Plan, runtime: Runtime, key: str) -> Row:
         result["fit"] = _json(store.path(scored.inputs["train"]) / train.FIT)
         result["duration"] += store.meta(scored.inputs["train"])["duration"]
         used |= plan.cells[scored.inputs["train"]].inputs
-    summaries = {what: _json(store.path(used[what]) / faces.SUMMARY) for what in used}
+    summaries = {what: faces.summary_of(used[what], runtime) for what in used}
     result["unreadable"] = {what: found["unreadable"] for what, found in summaries.items()}
     summary = summaries["test"]
+    result["faces"] = {
+        "recipe": _said(plan.spec.faces),
+        "yield": summary["yield"],
+        "expected": summary["expected"],
+        "identical": summary["identical"],
+    }
     for label, count in summary["videos_without_face"].items():
         result["videos"][label] += count
         result["videos"]["unscored"] += count
     return result
+
+
+def _said(preprocessor: Component) -> str:
+    """A preprocessor with its options, a file by its name and hash."""
+    identity = preprocessor.identity()
+    parts = []
+    for name in type(preprocessor).model_fields:
+        value = getattr(preprocessor, name)
+        if isinstance(value, Path):
+            value = f"{value.name} (sha256 {str(identity[name])[:12]})"
+        if value is not None:
+            parts.append(f"{name} {str(value).lower() if isinstance(value, bool) else value}")
+    return ", ".join([preprocessor.name, *parts])
 
 
 def _json(path: Path) -> Row:

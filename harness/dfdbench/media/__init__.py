@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+
+
 def open_frames(root: Path | None, video: Video) -> FrameSource:
-    """The frames of ``video.files``, image files that are paths below ``root``."""
+    """The frames of ``video.files``, paths below ``root``: one video file, or image files."""
+    if len(video.files) == 1 and video.files[0].lower().endswith(VIDEO_SUFFIXES):
+        from dfdbench.media.video import VideoFile
+
+        return VideoFile(root, video)
     return ImageFiles(root, video)
+
+
+def open_masks(root: Path | None, video: Video) -> FrameSource | None:
+    """The frames of ``video.masks`` in the same way; None where there are none."""
+    return open_frames(root, replace(video, files=video.masks, masks=())) if video.masks else None
 
 
 class ImageFiles:
@@ -28,8 +40,7 @@ class ImageFiles:
 
     def __init__(self, root: Path | None, video: Video) -> None:
         self.video = video
-        masks = replace(video, files=video.masks, masks=())
-        self.masks: FrameSource | None = ImageFiles(root, masks) if video.masks else None
+        self.masks = open_masks(root, video)
         self._root = root or Path()
 
     def __len__(self) -> int:
