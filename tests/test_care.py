@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -287,7 +288,7 @@ def test_an_interrupted_removal_leaves_no_half_of_a_cell_and_is_finished_later(
 ) -> None:
     key = cell("unused")
     with monkeypatch.context() as patch:
-        real = care.shutil.rmtree
+        real = shutil.rmtree
 
         def killed(path: Path, ignore_errors: bool = False) -> None:
             if path.is_dir():
@@ -295,7 +296,7 @@ def test_an_interrupted_removal_leaves_no_half_of_a_cell_and_is_finished_later(
                 raise KeyboardInterrupt
             real(path, ignore_errors)
 
-        patch.setattr(care.shutil, "rmtree", killed)
+        patch.setattr(shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             care.remove(store, care.unused(store, set())[0])
     assert store.finished() == []
@@ -315,7 +316,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(typer, "confirm", lambda question: asked.append(question) or True)
+
+    def agree(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    monkeypatch.setattr(typer, "confirm", agree)
     return asked
 
 

@@ -55,11 +55,11 @@ def job(parts: faceparts.Parts, root: Path, videos: list[Video], n: int) -> face
 
 
 def whole(folder: Path) -> dict[str, str]:
-    """Every file that a finished cell keeps, by its sha256."""
+    """Every file of a finished cell but the record of its making, by its sha256."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and faceparts.SCRATCH not in path.parts
+        if path.is_file() and faceparts.SCRATCH not in path.parts and path.name != "meta.json"
     }
 
 

@@ -260,6 +260,13 @@ def test_names_with_spaces_quotes_colons_and_other_letters_are_read(
         assert (len(frames), read_stamp(frame.image), frame.path) == (40, 4, name)  # type: ignore[arg-type]
 
 
+def test_a_title_in_another_encoding_does_not_matter(clip: Path, tmp_path: Path) -> None:
+    content = clip.read_bytes().replace(b"VideoHandler", b"Vid\xe9oHandler")
+    assert b"Vid\xe9oHandler" in content
+    (tmp_path / "latin.mp4").write_bytes(content)
+    assert len(open_(tmp_path / "latin.mp4")) == 40
+
+
 # what cannot be read
 
 

@@ -165,8 +165,8 @@ def data(plan_: Plan) -> str:
     leaks = [f"{leak}: {known if leak.accepted else 'stops a run'}" for leak in plan_.leaks]
     return "\n".join(
         ["", _table(rows, headers), "",
-         "real, fake: videos. absent: files that are not there or cannot be read. twice: files",
-         "whose content occurs elsewhere in the split.",
+         "real, fake: videos. absent: files that are not there or cannot be read.",
+         "twice: files whose content occurs elsewhere in the split.",
          *_listed("what is wrong with the data:", said),
          *_listed("train and test are not apart:", leaks)]
     )  # fmt: skip

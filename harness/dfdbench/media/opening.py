@@ -59,6 +59,7 @@ def open_video(path: Path, clock: Clock) -> Iterator[tuple[InputContainer, Video
             container = av.open(
                 file,
                 "r",
+                metadata_errors="replace",  # titles are in whatever encoding
                 options={"format_whitelist": FORMATS},
                 timeout=(clock.limit, clock.limit),
             )
