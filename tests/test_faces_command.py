@@ -46,7 +46,8 @@ def cell_of(store: Path) -> Path:
 
 def command(spec: Path, data: Path, store: Path, workers: int) -> list[str]:
     return [
-        sys.executable, "-c", "from dfdbench.cli import main; main()", "faces", str(spec), "--data", str(data),
+        sys.executable, "-c", "from dfdbench.cli import main; main()", "faces", str(spec),
+        "--data", str(data),
         "--store", str(store), "--workers", str(workers), "--out", str(store / "out"),
     ]  # fmt: skip
 
