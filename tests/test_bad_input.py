@@ -335,7 +335,7 @@ def test_train_and_test_of_one_data_set_may_not_share_a_video(
     unharmed["test_sets"]["test"] = {**one, "split": "test"}
     code, said = run(unharmed)
     assert code == 3
-    assert "train set crops: train (train) and test set test (test) share 1 videos: 000" in said
+    assert "test set test shares 1 videos (000) with train of train set crops" in said
     assert "Take them out of one of the two" in said
     assert not (tmp_path / "results").exists()
 
@@ -351,7 +351,7 @@ def test_train_and_test_of_two_data_sets_may_not_share_a_file(
     }  # fmt: skip
     code, said = run(unharmed)
     assert code == 3
-    assert "validation (val) and test set copy (all) share 1 videos: COPY/real/999" in said
+    assert "test set copy shares 1 videos (COPY/real/999) with validation of train set" in said
 
 
 # Images that cannot be read
