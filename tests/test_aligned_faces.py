@@ -34,7 +34,14 @@ from dfdbench_plugins.aligned_faces.alignment import (
     warp,
 )
 from dfdbench_plugins.aligned_faces.choice import linspace, outwards
-from dfdbench_plugins.aligned_faces.detection import MODEL, checked_model, detector, single_thread
+from dfdbench_plugins.aligned_faces.detection import (
+    MODEL,
+    Detection,
+    checked_model,
+    detector,
+    refined,
+    single_thread,
+)
 from dfdbench_plugins.aligned_faces.following import Candidate, covered, link, look_of, pairs
 
 WIDTH, HEIGHT = 480, 270
@@ -239,6 +246,34 @@ def test_opencv_runs_on_one_thread_inside_and_as_before_afterwards(
         cv2.setNumThreads(before)
 
 
+@pytest.mark.parametrize("height", [140, 240])
+def test_a_closer_look_finds_how_a_face_is_turned(height: int) -> None:
+    def angle(landmarks: Any) -> float:
+        across = similarity(TEMPLATES["gend"], landmarks)[:, 0]
+        return float(np.degrees(np.arctan2(across[1], across[0])))
+
+    network, angles = detector(THRESHOLD), {}
+    for turn in (0, 20, -20):
+        matrix = cv2.getRotationMatrix2D((height / 2, height / 2), turn, 1)
+        picture = cv2.warpAffine(
+            astronaut(height), matrix, (height, height), borderMode=cv2.BORDER_REPLICATE
+        )
+        image = scene((picture, 200))
+        (first,) = network.detect(image)
+        second = refined(network, image, first)
+        angles[turn] = angle(first.landmarks), angle(second.landmarks)
+        assert np.abs(second.landmarks - first.landmarks).max() < 0.2 * first.box[2]
+    for turn in (20, -20):  # the image's y points down
+        first_, second_ = (angles[turn][n] - angles[0][n] + turn for n in (0, 1))
+        assert abs(first_) > 6 and abs(second_) < 5
+
+
+def test_a_closer_look_at_nothing_changes_nothing() -> None:
+    marks = TEMPLATES["gend"] * 50 + 100
+    face = Detection((100.0, 100.0, 50.0, 50.0), marks, 0.9)
+    assert refined(detector(THRESHOLD), EMPTY, face) is face
+
+
 # crops
 
 
@@ -421,8 +456,6 @@ def test_the_same_look_whatever_the_size_the_place_and_the_light(large: Image) -
 def test_three_people_are_three_tracks(large: Image) -> None:
     def candidate(x: float, look: int) -> Candidate:
         marks = TEMPLATES["gend"] * 50 + (x, 0)
-        from dfdbench_plugins.aligned_faces.detection import Detection
-
         found = Detection((x, 0.0, 50.0, 50.0), marks, 0.9)
         return Candidate(found, np.eye(256)[look], large, np.zeros((2, 3)))
 

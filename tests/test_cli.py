@@ -83,12 +83,12 @@ def test_a_wrong_device_is_refused_before_anything_else(dfdbench: Dfdbench) -> N
 def test_check_of_the_paper_without_data_says_what_was_looked_for(dfdbench: Dfdbench) -> None:
     code, out, _ = dfdbench("check", "specs/paper.yaml")
     assert code == 3
-    assert "missing data:" in out and "cdfv2 (test): Celeb-DF-v2: no folder" in out
+    assert "missing data:" in out and "cdfv2 (test): Celeb-DF: no folder" in out
     assert "celeb-deepfakeforensics" in out, "where the data is asked for"
     assert "missing weights:" in out and "ViT-L-14" in out
     code, _, error = dfdbench("run", "specs/paper.yaml")
     assert code == 3
-    assert "Celeb-DF-v2: no folder" in error
+    assert "Celeb-DF: no folder" in error
 
 
 def test_the_real_sample_without_its_folder_ends_with_3_and_a_sentence(dfdbench: Dfdbench) -> None:

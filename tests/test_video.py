@@ -16,7 +16,7 @@ from videos import background, numbered, read_stamp, stamp, write_video
 
 from dfdbench.api import Frame, Video
 from dfdbench.errors import UnreadableError
-from dfdbench.media import ImageFiles, encode, open_frames
+from dfdbench.media import ImageFiles, decode, encode, open_frames
 from dfdbench.media.video import VideoFile
 
 LAYOUTS = [
@@ -265,6 +265,14 @@ def test_a_title_in_another_encoding_does_not_matter(clip: Path, tmp_path: Path)
     assert b"Vid\xe9oHandler" in content
     (tmp_path / "latin.mp4").write_bytes(content)
     assert len(open_(tmp_path / "latin.mp4")) == 40
+
+
+def test_png_keeps_every_bit() -> None:
+    rng = np.random.default_rng(0)
+    for size in ((256, 256), (1, 1), (3, 7)):
+        image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        np.testing.assert_array_equal(decode(encode(image)), image)
+        np.testing.assert_array_equal(decode(encode(image[::-1, ::-1])), image[::-1, ::-1])
 
 
 # what cannot be read

@@ -85,12 +85,16 @@ def parts(path: Path) -> dict[str, measure.Work]:
         return [frame.image for frame in frames.read(linspace(len(frames), FACES))]
 
     images = decode()
-    found = [detector.detect(image)[0] for image in images]
+    first = [detector.detect(image)[0] for image in images]
+    found = [detection.refined(detector, *pair) for pair in zip(images, first, strict=True)]
     pairs = list(zip(images, found, strict=True))
     crops = [_candidate(options, image, face).image for image, face in pairs]
     return {
         "counting and decoding": decode,
         "detection": lambda: [detector.detect(image) for image in images],
+        "closer look for landmarks": lambda: [
+            detection.refined(detector, *pair) for pair in zip(images, first, strict=True)
+        ],
         "alignment and warp": lambda: [_candidate(options, *pair) for pair in pairs],
         "PNG": lambda: [encode(crop) for crop in crops],
     }

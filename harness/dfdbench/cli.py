@@ -72,8 +72,7 @@ def run(
 ) -> None:
     """Run a benchmark: compute what is missing, write the leaderboard."""
     start = time.monotonic()
-    loaded, runtime = _open(spec, sets, data, store, device, workers)
-    loaded.require_rows()
+    loaded, runtime = _open(spec, sets, data, store, device, workers, rows=True)
     plan = _planned(loaded, runtime, limit)
     from dfdbench import plan as planning
 
@@ -221,6 +220,7 @@ def _open(
     store: Path | None,
     device: str,
     workers: int | None,
+    rows: bool = False,
 ) -> tuple[Spec, Runtime]:
     """Validate the spec before anything else is touched."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
@@ -232,6 +232,8 @@ def _open(
 
     found = registry.load()
     loaded = spec.load(name, found, sets or ())
+    if rows:
+        loaded.require_rows()
     runtime = Runtime(
         registry=found,
         store=Store(store or default_root()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,10 +84,18 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
 
 def encode(image: NDArray[np.uint8]) -> bytes:
     """(H, W, 3) uint8 RGB as PNG, which keeps every bit."""
-    buffer = io.BytesIO()
-    # Runs only: on real crops 11 % smaller than zlib's default strategy of this level, and faster.
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    return buffer.getvalue()
+    import cv2
+
+    # On real crops these settings are as small as Pillow's best of this level, in two thirds of
+    # the time.
+    settings = {
+        cv2.IMWRITE_PNG_COMPRESSION: 1,
+        cv2.IMWRITE_PNG_STRATEGY: cv2.IMWRITE_PNG_STRATEGY_RLE,
+        cv2.IMWRITE_PNG_FILTER: cv2.IMWRITE_PNG_FILTER_PAETH,
+    }
+    flat = [value for setting in settings.items() for value in setting]
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flat)
+    return bytes(encoded)
 
 
 def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[np.uint8]:

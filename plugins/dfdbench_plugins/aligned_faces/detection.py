@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdbench.errors import DataError
+from dfdbench_plugins.aligned_faces.alignment import landmarks_in_crop, similarity, warp
 
 MODEL = Path(__file__).with_name("face_detection_yunet_2023mar.onnx")
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-LONG_SIDE = 640
+LONG_SIDE, CLOSE_UP = 640, 224  # pixels
+LOOKS, UPRIGHT = 2, 6.0  # times, degrees
 OVERLAP, MOST = 0.3, 5000  # of boxes of one face, and of boxes before that: OpenCV's defaults
 
 
@@ -103,6 +105,30 @@ def checked_model(path: Path) -> bytes:
             f"the face detector {path} has the sha256 {digest} instead of {SHA256}; {advice}"
         )
     return content
+
+
+def refined(detector: Detector, image: NDArray[np.uint8], face: Detection) -> Detection:
+    """The face with landmarks from a closer look at it, turned upright and 224 pixels wide.
+
+    On a small face YuNet's landmarks hardly turn with the head: where real faces 60 to 175 pixels
+    wide were turned by 25 degrees, 7 to 20 of them were missed (root mean square), and 2 to 3 with
+    the closer look, which is repeated where it shows that the face is turned by more than 6.
+    Landmarks stay as they are where no face is found in the middle.
+    """
+    target = landmarks_in_crop("deepfakebench", CLOSE_UP, 1)
+    for _ in range(LOOKS):
+        there = similarity(face.landmarks, target)
+        found = detector.detect(warp(image, there, CLOSE_UP))
+        off = [np.linalg.norm((each.landmarks - target).mean(axis=0)) for each in found]
+        if not off or min(off) > CLOSE_UP / 8:
+            break
+        marks = found[int(np.argmin(off))].landmarks
+        back = np.linalg.inv(there[:, :2])
+        face = replace(face, landmarks=(marks - there[:, 2]) @ back.T)
+        across, down = similarity(marks, target)[:, 0]
+        if abs(np.degrees(np.arctan2(down, across))) < UPRIGHT:
+            break
+    return face
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from dfdbench_plugins.aligned_faces.detection import Detection
 
 LOOK_WEIGHT = 2.0
 SAME = 1.6
-"""Largest cost at which two faces may be one. On real clips a person costs at most 0.55 from one
-frame looked at to the next, and 1 more after a jump; others at the same place cost 1.1 to 2.4."""
+"""Largest cost at which two faces may be one. On real clips a person costs at most 0.53 from one
+frame looked at to the next, and 1 more after a jump; others at the same place cost 1.2 to 2.5."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dfdbench.api import Face, Frame, FrameSource
 from dfdbench_plugins.aligned_faces import alignment, choice
-from dfdbench_plugins.aligned_faces.detection import Detection, detector
+from dfdbench_plugins.aligned_faces.detection import Detection, detector, refined
 from dfdbench_plugins.aligned_faces.following import Candidate, Track, covered, link, look_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _seen(options: AlignedFaces, position: int, frame: Frame) -> Seen:
     image = frame.image
     if image is None:
         return Seen(position, bare)
-    found = detector(options.threshold).detect(image)[:MOST_FACES]
+    network = detector(options.threshold)
+    found = [refined(network, image, each) for each in network.detect(image)[:MOST_FACES]]
     faces = tuple(_candidate(options, image, each) for each in found)
     return Seen(position, bare, (image.shape[0], image.shape[1]), faces)
 
