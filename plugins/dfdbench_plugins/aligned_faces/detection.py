@@ -21,7 +21,7 @@ from dfdbench_plugins.aligned_faces.alignment import landmarks_in_crop, similari
 MODEL = Path(__file__).with_name("face_detection_yunet_2023mar.onnx")
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LONG_SIDE, CLOSE_UP = 640, 224  # pixels
-LOOKS, UPRIGHT = 2, 6.0  # times, degrees
+LOOKS, UPRIGHT = 2, 8.0  # times, degrees
 OVERLAP, MOST = 0.3, 5000  # of boxes of one face, and of boxes before that: OpenCV's defaults
 
 
@@ -112,7 +112,7 @@ def refined(detector: Detector, image: NDArray[np.uint8], face: Detection) -> De
 
     On a small face YuNet's landmarks hardly turn with the head: where real faces 60 to 175 pixels
     wide were turned by 25 degrees, 7 to 20 of them were missed (root mean square), and 2 to 3 with
-    the closer look, which is repeated where it shows that the face is turned by more than 6.
+    the closer look, which is repeated where it shows that the face is turned by more than 8.
     Landmarks stay as they are where no face is found in the middle.
     """
     target = landmarks_in_crop("deepfakebench", CLOSE_UP, 1)
