@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from dfdbench import hookimpl, recipes
+from dfdbench import hookimpl
 from dfdbench.api import Face, FacePreprocessor, Frame, FrameSource
 from dfdbench_plugins.aligned_faces.alignment import warp
 
@@ -65,6 +65,8 @@ def _by_video(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
 @cache
 def _grouped(path: Path, size: int, mtime: int) -> dict[str, dict[int, dict[str, Any]]]:
     """The recipe's faces by video and frame; read once in each process, unless it changes."""
+    from dfdbench import recipes  # brings pyarrow, which a list of components can do without
+
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for face in recipes.read(path).to_pylist():
         found.setdefault(face["video_id"], {})[face["frame_index"]] = face
