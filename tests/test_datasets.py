@@ -118,7 +118,7 @@ def test_a_data_set_without_any_folder_says_that_no_data_was_given() -> None:
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match=r"no folder; looked in .*/elsewhere"):
+    with pytest.raises(MissingError, match=r"no folder: looked in .*/elsewhere"):
         Uadfv(root=tmp_path / "elsewhere").videos(tmp_path, "test")
 
 

@@ -67,7 +67,7 @@ class Distributed(DatasetAdapter):
                 raise self.absent("folder", [self.root])
             return self.root
         if root is None:
-            raise self.absent("folder", ["nowhere, as no --data was given"])
+            raise self.absent("folder", ())
         near = []
         for folder in (*_named(root, self.known_as()), root):
             if any(_shown(folder, mark) for mark in self.marks):
@@ -81,11 +81,11 @@ class Distributed(DatasetAdapter):
 
     def absent(self, what: str, looked: Sequence[object], way_out: str = "") -> MissingError:
         """What is raised where ``what`` is in none of the places ``looked`` at."""
-        places = ", ".join(map(str, looked))
+        places = f"looked in {', '.join(map(str, looked))}" if looked else "no --data was given"
         hint = f"; {way_out}" if way_out else ""
         return MissingError(
-            f"{self.title}: no {what}; looked in {places}. Name the data set's folder with "
-            f"`root:` of {self.name}, or the folder above it with --data{hint}. "
+            f"{self.title}: no {what}: {places}. Name the data set's folder with `root:` of "
+            f"{self.name}, or the folder above it with --data{hint}. "
             f"Its owners give it {self.asked}"
         )
 
