@@ -263,7 +263,7 @@ def test_a_missing_manipulation_says_which_option_leaves_it_out(tmp_path: Path) 
 def test_missing_split_files_say_where_they_come_from(tmp_path: Path) -> None:
     layouts.faceforensics(tmp_path / "FF++", placeholder)
     (tmp_path / "FF++" / "test.json").unlink()
-    with pytest.raises(MissingError, match=r"no test\.json; .*splits/test\.json.*ondyari"):
+    with pytest.raises(MissingError, match=r"no test\.json: .*splits/test\.json.*ondyari"):
         FaceForensics().videos(tmp_path, "test")
 
 
@@ -368,7 +368,7 @@ def test_the_versions_of_celeb_df_have_folders_and_ids_of_their_own(everything: 
 def test_celeb_df_without_its_list_or_a_folder_names_it(tmp_path: Path) -> None:
     layouts.celeb_df(tmp_path / "Celeb-DF-v2", placeholder)
     shutil.rmtree(tmp_path / "Celeb-DF-v2" / "Celeb-synthesis")
-    with pytest.raises(MissingError, match=r"Celeb-DF: no video in Celeb-synthesis; .*yuezunli"):
+    with pytest.raises(MissingError, match=r"Celeb-DF: no video in Celeb-synthesis: .*yuezunli"):
         CelebDfV2().videos(tmp_path, "test")
     (tmp_path / "Celeb-DF-v2" / "List_of_testing_videos.txt").unlink()
     with pytest.raises(MissingError, match=r"no List_of_testing_videos\.txt"):
@@ -565,7 +565,7 @@ def test_deepspeak_reads_the_tables_of_the_release(tmp_path: Path) -> None:
 def test_several_tables_of_deepspeak_want_a_choice(tmp_path: Path) -> None:
     layouts.deepspeak(tmp_path / "DSv1", placeholder)
     (tmp_path / "DSv1" / "other.csv").write_text("a\n1\n")
-    with pytest.raises(MissingError, match=r"no single metadata table; .*other\.csv.*`table:`"):
+    with pytest.raises(MissingError, match=r"no single metadata table: .*other\.csv.*`table:`"):
         DeepSpeak().videos(tmp_path, "test")
     assert counts(DeepSpeak(table=tmp_path / "DSv1" / "metadata.csv"), tmp_path) == (4, 4)
 
@@ -578,7 +578,7 @@ def test_uadfv_pairs_a_fake_with_its_original(tmp_path: Path) -> None:
     found = read(Uadfv(), tmp_path)
     assert found["uadfv/fake/0001_fake"].target_id == found["uadfv/real/0001"].target_id
     shutil.rmtree(tmp_path / "uadfv" / "real")
-    with pytest.raises(MissingError, match=r"UADFV: no video in real; .*Yang, Li, Lyu 2019"):
+    with pytest.raises(MissingError, match=r"UADFV: no video in real: .*Yang, Li, Lyu 2019"):
         Uadfv().videos(tmp_path, "test")
 
 
