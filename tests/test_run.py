@@ -240,3 +240,16 @@ def test_leaderboards_of_two_folders_merge(
     code, out, _ = dfdbench("leaderboard", "one", "two")
     assert code == 0
     assert "\nln " in out and "\nprobe " in out
+
+
+def test_scores_that_did_not_change_are_not_written_again(
+    spec: dict[str, Any], dfdbench: Dfdbench, write_spec: Write, crops: Path
+) -> None:
+    path = write_spec(spec)
+    assert dfdbench("run", path, "--data", crops)[0] == 0
+    folder = Path("results/tiny/scores")
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert dfdbench("run", path, "--data", crops, "--set", "detectors.ln.recipe.lr=3e-3")[0] == 0
+    after = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"ln-crops-1-test-none.parquet"}
