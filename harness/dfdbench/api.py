@@ -1,4 +1,4 @@
-"""The seven kinds of component and the data that pass between them.
+"""The eight kinds of component and the data that pass between them.
 
 This module is the whole of what a plugin builds on. It imports no torch: a command that only lists
 components must start at once.
@@ -10,7 +10,7 @@ as tensors.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -270,6 +270,10 @@ class Fit:
     notes: dict[str, str] = field(default_factory=dict)
 
 
+def _unheard(record: Mapping[str, Any]) -> None:
+    """Keep no record of an epoch."""
+
+
 @dataclass
 class Context:
     """What a detector gets besides the data.
@@ -281,14 +285,22 @@ class Context:
         seed: the only source of randomness, with what is derived from it.
         device: a torch device, such as ``cpu`` or ``cuda:0``.
         workers: processes that may load data; 0: none but this one.
+        processes: processes, each with a device of its own, that may train together; results may
+            differ by the order of floating-point sums, no more.
         progress: shows how far long work is.
+        log: called by ``fit`` with the record of each epoch as it ends: ``epoch``, counted from 1,
+            and numbers or mappings of numbers (see ``Fit.history``). A record that was logged
+            before is not kept twice; an epoch that was logged before with other values takes the
+            place of that epoch and of all after it.
     """
 
     folder: Path
     seed: int = 0
     device: str = "cpu"
     workers: int = 0
+    processes: int = 1
     progress: Progress = field(default_factory=Silent)
+    log: Callable[[dict[str, Any]], None] = _unheard
 
     @property
     def scratch(self) -> Path:
@@ -317,4 +329,35 @@ class Detector(Component):
 
         May not depend on the order of the faces or on how they are batched; NaN marks a face
         that the detector cannot score.
+        """
+
+
+class Log(Protocol):
+    """One training that a logger follows; what its methods raise never ends the training."""
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Take in what a detector logged of an epoch (:attr:`Context.log`)."""
+        ...
+
+    def finish(self, done: bool) -> None:
+        """Called once at the end; ``done`` is False where the training failed or was stopped."""
+        ...
+
+
+class Logger(Component):
+    """Shows trainings elsewhere while they run; no result depends on it."""
+
+    kind: ClassVar[str] = "logger"
+
+    @abstractmethod
+    def start(self, title: str, key: str, config: Mapping[str, Any]) -> Log:
+        """Begin to follow a training, or go on where it was interrupted.
+
+        Args:
+            title: detector, train set and seed.
+            key: names this training and no other, also when it is taken up again.
+            config: the detector's options and the seed, as JSON values.
+
+        Raises:
+            MissingError: its library is not installed; names the extra that brings it.
         """

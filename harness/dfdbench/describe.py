@@ -124,7 +124,8 @@ def _example(kind: str, cls: type[Component]) -> str:
             parts.append(f"{name}: {_value(info.default)}")
     inside = f"{{{', '.join(parts)}}}" if len(parts) > 1 else cls.name
     where = {"regularizer": "regularizers: [%s]", "transform": "augment: [%s]",
-             "preprocessor": "faces: %s", "detector": "detectors: {my_id: %s}"}  # fmt: skip
+             "preprocessor": "faces: %s", "detector": "detectors: {my_id: %s}",
+             "logger": "loggers: [%s]"}  # fmt: skip
     return where.get(kind, f"{kind}: %s") % inside
 
 

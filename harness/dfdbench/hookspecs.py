@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         DatasetAdapter,
         Detector,
         FacePreprocessor,
+        Logger,
         PeftStrategy,
         Regularizer,
         Transform,
@@ -101,4 +102,12 @@ def dfdbench_detectors() -> Sequence[type[Detector]]:  # type: ignore[empty-body
     """Whole detectors: ``fit`` on labelled faces, ``score`` faces.
 
     Example: ``return [MyDetector]``, used as ``detectors: {mine: {use: my_detector}}``.
+    """
+
+
+@hookspec
+def dfdbench_loggers() -> Sequence[type[Logger]]:  # type: ignore[empty-body]
+    """Loggers: show the epochs of a training elsewhere while it runs.
+
+    Example: ``return [TensorBoard]``, used as ``loggers: [{use: tensorboard, folder: runs}]``.
     """

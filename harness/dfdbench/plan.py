@@ -145,6 +145,9 @@ class _Planner:
         self.spec, self.runtime = spec, runtime
         self.plan = Plan(spec, limit)
         self.indices: dict[str, tuple[str, Index] | MissingError] = {}
+        # By the identity of the spec's own objects: asking anew for each row is most of the time.
+        self.taken: dict[tuple[int, str, str], Cell | MissingError] = {}
+        self.origins: dict[int, list[dict[str, str]]] = {}
 
     def run(self) -> Plan:
         spec = self.spec
@@ -225,6 +228,8 @@ class _Planner:
             inputs["validation"] = validation.key
         config = {"detector": detector.to_spec(), "seed": seed, "validation_is": chosen_by}
         identity = {**config, "detector": detector.identity()}
+        # Not in the identity: who watches a training does not change it.
+        config["loggers"] = [logger.to_spec() for logger in self.spec.loggers]
         cell = self.cell("train", train.VERSION, ids, inputs, config, identity, detector)
         return cell, validation
 
@@ -256,6 +261,12 @@ class _Planner:
         return self.cell("score", score.VERSION, ids, inputs, config, identity, *parts)
 
     def faces(self, dataset: DatasetAdapter, split: str, where: str) -> Cell | MissingError:
+        asked = (id(dataset), split, where)
+        if asked not in self.taken:
+            self.taken[asked] = self.take(dataset, split, where)
+        return self.taken[asked]
+
+    def take(self, dataset: DatasetAdapter, split: str, where: str) -> Cell | MissingError:
         found = self.index(dataset, split, where)
         if isinstance(found, MissingError):
             return found
@@ -333,7 +344,7 @@ class _Planner:
         identity: dict[str, Any],
         *components: Component,
     ) -> Cell:
-        plugins = [p for part in components for p in self.runtime.registry.provenance(part)]
+        plugins = [p for part in components for p in self.origin(part)]
         key = key_of(
             {
                 "schema": SCHEMA,
@@ -345,6 +356,11 @@ class _Planner:
             }
         )
         return self.plan.cells.setdefault(key, Cell(stage, key, ids, inputs, config))
+
+    def origin(self, component: Component) -> list[dict[str, str]]:
+        if id(component) not in self.origins:
+            self.origins[id(component)] = self.runtime.registry.provenance(component)
+        return self.origins[id(component)]
 
 
 def _one_data_set(first: DatasetAdapter, second: DatasetAdapter) -> bool:

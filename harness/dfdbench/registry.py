@@ -32,6 +32,7 @@ HOOKS: dict[str, type[Component]] = {
     "dfdbench_peft": api.PeftStrategy,
     "dfdbench_regularizers": api.Regularizer,
     "dfdbench_detectors": api.Detector,
+    "dfdbench_loggers": api.Logger,
 }
 KINDS = {base.kind: hook for hook, base in HOOKS.items()}
 

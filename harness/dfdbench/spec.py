@@ -19,7 +19,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from dfdbench.api import DatasetAdapter, Detector, FacePreprocessor, Transform
+from dfdbench.api import DatasetAdapter, Detector, FacePreprocessor, Logger, Transform
 from dfdbench.errors import SpecError
 from dfdbench.registry import Registry
 
@@ -88,6 +88,9 @@ class Spec(_Section):
     detectors: dict[Id, Detector] = {}
     perturbations: dict[Id, Transform] = {}
     recipe: dict[str, Any] = Field({}, description="options shared by all detectors with a recipe")
+    loggers: tuple[Logger, ...] = Field(
+        (), description="show trainings elsewhere as they run; no result depends on them"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Spec:

@@ -14,4 +14,5 @@ MODULES = (
     "dfdbench_plugins.regularizers",
     "dfdbench_plugins.composed",
     "dfdbench_plugins.scores",
+    "dfdbench_plugins.loggers",
 )

@@ -6,7 +6,8 @@ are made without pyplot, so that nothing global changes and no display is needed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,27 @@ STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 
 
-def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> bool:
-    """Video-level AUROC and mAP on validation, and the training loss, over the epochs.
+Histories = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def histories(rows: Sequence[Mapping[str, Any]]) -> Histories:
+    """The training of each row that has one, by detector, train set and seed."""
+    return {
+        f"{row['detector']} {row['train_set']} {row['seed']}": row["fit"]["history"]
+        for row in rows
+        if row.get("fit", {}).get("history")
+    }
+
+
+def learning_curves(histories: Histories, path: Path) -> bool:
+    """Metrics on validation, the loss with its terms, and the learning rate over the epochs.
 
     ``histories`` is name -> ``Fit.history``: records with ``epoch`` and, where they are known,
-    ``video`` (metrics in [0, 1]) and ``loss`` (a number, or its terms, which are added up). Panels
-    without data are left out; with none at all nothing is written, and the result is False.
+    ``video`` (metrics in [0, 1]), ``loss`` (a number, or its terms, which are added up) and ``lr``.
+    Panels without data are left out; with none at all nothing is written, and the result is False.
     """
-    panels = {
-        "AUROC on validation videos (%)": lambda record: _metric(record, "auroc"),
-        "mAP on validation videos (%)": lambda record: _metric(record, "map"),
-        "training loss": _loss,
-    }
     drawn: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
-    for title, value in panels.items():
+    for title, value in _panels(histories).items():
         for name, history in histories.items():
             points = [(record["epoch"], value(record)) for record in history]
             known = [(epoch, y) for epoch, y in points if y is not None]
@@ -46,14 +54,18 @@ def learning_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: 
                 drawn.setdefault(title, {})[name] = (epochs, values)
     if not drawn:
         return False
-    figure = Figure(figsize=(4.2 * len(drawn), 4.4), layout="constrained")
-    axes = figure.subplots(1, len(drawn), squeeze=False)[0]
-    for ax, (title, curves) in zip(axes, drawn.items(), strict=True):
+    columns = min(3, len(drawn))
+    rows = -(-len(drawn) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.4 * rows + 1), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flatten())
+    for ax, (title, curves) in zip(axes, drawn.items(), strict=False):
         for n, name in enumerate(histories):
             if name in curves:
                 ax.plot(*curves[name], **_look(n), marker=MARKERS[n % len(MARKERS)], label=name)
         _dress(ax, "epoch", title)
         ax.xaxis.get_major_locator().set_params(integer=True)
+    for ax in axes[len(drawn) :]:
+        ax.set_axis_off()
     _legend_below(figure, axes)
     _save(figure, path)
     return True
@@ -92,6 +104,20 @@ def roc_curves(
     return True
 
 
+def _panels(histories: Histories) -> dict[str, Callable[[Mapping[str, Any]], float | None]]:
+    """What is drawn, by title; the terms of a loss only where some training has several."""
+    losses = [record.get("loss") for history in histories.values() for record in history]
+    several = [loss for loss in losses if isinstance(loss, Mapping) and len(loss) > 1]
+    terms = dict.fromkeys(name for loss in several for name in loss)
+    return {
+        "AUROC on validation videos (%)": partial(_metric, name="auroc"),
+        "mAP on validation videos (%)": partial(_metric, name="map"),
+        "training loss": _loss,
+        **{f"training loss: {name}": partial(_term, name=name) for name in terms},
+        "learning rate": lambda record: record.get("lr"),
+    }
+
+
 def _metric(record: Mapping[str, Any], name: str) -> float | None:
     value = record.get("video", {}).get(name)
     return None if value is None else 100 * float(value)
@@ -100,6 +126,11 @@ def _metric(record: Mapping[str, Any], name: str) -> float | None:
 def _loss(record: Mapping[str, Any]) -> float | None:
     loss = record.get("loss")
     return float(sum(loss.values())) if isinstance(loss, Mapping) else loss
+
+
+def _term(record: Mapping[str, Any], name: str) -> float | None:
+    loss = record.get("loss")
+    return loss.get(name) if isinstance(loss, Mapping) else None
 
 
 def _look(n: int) -> dict[str, Any]:

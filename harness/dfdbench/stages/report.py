@@ -43,15 +43,17 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
     _write_scores(plan, runtime, rows, out / "scores")
     write_board(board, rows, out)
     _write_traces(outcome, plan, out / "failures")
-    histories = {
-        _name(row): row["fit"]["history"] for row in rows if row.get("fit", {}).get("history")
-    }
     if outcome.computed or not (out / "training.png").exists():
-        from dfdbench.leaderboard import plots  # takes a second that an idle run can do without
-
-        (out / "training.png").unlink(missing_ok=True)
-        plots.learning_curves(histories, out / "training.png")
+        write_curves(rows, out)
     return rows
+
+
+def write_curves(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Draw how the trainings went, where there is one with epochs."""
+    from dfdbench.leaderboard import plots  # takes a second that an idle run can do without
+
+    (out / "training.png").unlink(missing_ok=True)
+    plots.learning_curves(plots.histories(rows), out / "training.png")
 
 
 def write_board(board: leaderboard.Board, rows: Sequence[Mapping[str, Any]], out: Path) -> None:

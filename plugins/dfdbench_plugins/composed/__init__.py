@@ -33,7 +33,10 @@ class Composed(Detector):
 
     def fit(self, train: Faces, validation: Faces | None, context: Context) -> Fit:
         """Train by the recipe; raises TrainingError on a loss that is not finite."""
-        from dfdbench_plugins.composed.training import fit
+        if context.processes > 1:
+            from dfdbench_plugins.composed.launch import fit
+        else:
+            from dfdbench_plugins.composed.training import fit
 
         return fit(self, train, validation, context)
 

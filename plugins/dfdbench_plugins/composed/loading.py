@@ -14,12 +14,17 @@ from torchvision.transforms.v2.functional import resize
 
 from dfdbench.api import Transform
 from dfdbench.encoder import Input
+from dfdbench_plugins.composed.share import Share
 
 if TYPE_CHECKING:
     from dfdbench.faces import Faces
 
 Batch = tuple[torch.Tensor, torch.Tensor, NDArray[np.int64]]
-"""Images (B, 3, S, S) uint8, labels (B,) int64, positions of the faces (B,)."""
+"""Images (B, 3, S, S) uint8, labels (B,) int64, positions of the faces (B,).
+
+Of several processes each has the images of its share alone, and all of the labels and positions.
+"""
+ALL = Share()
 
 
 def generator(*seeds: int) -> torch.Generator:
@@ -43,13 +48,19 @@ class TrainBatches(Dataset[Batch]):
     """The batches of one epoch, augmented; item n depends on the seed, the epoch and n alone."""
 
     def __init__(
-        self, faces: Faces, form: Input, augment: Sequence[Transform], batch_size: int, seed: int
+        self,
+        faces: Faces,
+        form: Input,
+        augment: Sequence[Transform],
+        batch_size: int,
+        seed: int,
+        share: Share = ALL,
     ) -> None:
         # Augmentation sees the stored face, as large as it is; without it the resized one will do.
         self.images = faces.images() if augment else faces.images(form.size, form.interpolation)
         self.labels = torch.from_numpy(faces.labels)
         self.form, self.transforms = form, tuple(augment)
-        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+        self.batch_size, self.seed, self.epoch, self.share = batch_size, seed, 0, share
         self.batches: list[NDArray[np.int64]] = []
         self.start(0)
 
@@ -67,6 +78,8 @@ class TrainBatches(Dataset[Batch]):
         rng = generator(self.seed, self.epoch, n)
         for transform in self.transforms:
             images = transform.augment(images, rng)
+        # Only now: a face is augmented by the same draws however many processes share its batch.
+        images = images[self.share.shown(len(where))]
         if images.shape[-1] != self.form.size:
             how = InterpolationMode(self.form.interpolation)
             images = resize(images, [self.form.size], how, antialias=True)
@@ -85,10 +98,29 @@ def loader(batches: TrainBatches, workers: int) -> DataLoader[Any]:
     )
 
 
-def in_order(faces: Faces, form: Input, batch_size: int) -> Iterator[torch.Tensor]:
-    """All faces in their order, resized as the encoder wants them; (B, 3, S, S) uint8."""
+class FeatureBatches:
+    """The batches of an epoch as features (N, D), for a frozen encoder without augmentation."""
+
+    def __init__(self, features: torch.Tensor, data: TrainBatches) -> None:
+        self.z, self.data = features, data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for where in self.data.batches:
+            yield self.z[where], self.data.labels[where], where
+
+
+def in_order(
+    faces: Faces, form: Input, batch_size: int, share: Share = ALL
+) -> Iterator[torch.Tensor]:
+    """The faces in their order, resized as the encoder wants them; (B, 3, S, S) uint8.
+
+    All batches, or those of a process: its rank, and every so many after it.
+    """
     images = faces.images(form.size, form.interpolation)
-    for start in range(0, len(faces), batch_size):
+    for start in range(share.rank * batch_size, len(faces), share.count * batch_size):
         yield to_tensor(images[start : start + batch_size])
 
 

@@ -15,7 +15,7 @@ from dfdbench import metrics
 from dfdbench.api import Context, Fit
 from dfdbench.errors import TrainingError
 from dfdbench_plugins.composed.loading import (
-    Batch,
+    FeatureBatches,
     TrainBatches,
     generator,
     in_order,
@@ -29,6 +29,7 @@ from dfdbench_plugins.composed.model import (
     save_checkpoint,
 )
 from dfdbench_plugins.composed.optimization import optimizer_of, precision_of, rate
+from dfdbench_plugins.composed.share import Share
 
 if TYPE_CHECKING:
     from dfdbench.faces import Faces
@@ -39,20 +40,30 @@ SCORE_BATCH = 32  # larger batches of 224 px leave the allocator's cache and are
 WAY_OUT = "lower recipe.lr, set recipe.clip_norm, or use precision fp32"
 
 
-def fit(detector: Composed, train: Faces, validation: Faces | None, context: Context) -> Fit:
+def fit(
+    detector: Composed,
+    train: Faces,
+    validation: Faces | None,
+    context: Context,
+    share: Share | None = None,
+) -> Fit:
     """Train, choose an epoch, leave its checkpoint in ``context.folder``.
 
     After an interruption it goes on behind the last finished epoch and ends with the same weights.
+    Of several processes each calls this, with its share of the work; the first one writes.
     """
-    recipe, device = detector.recipe, context.device
+    recipe, device, share = detector.recipe, context.device, share or Share()
     model = build(detector.backbone, detector.peft, detector.regularizers, context.seed, device)
     if len(train) < 2:
         raise TrainingError(f"{len(train)} training face is not enough; at least 2 are needed")
-    run = Run(detector, model, context, optimizer_of(model, recipe), precision_of(recipe, device))
+    optimizer, precision = optimizer_of(model, recipe), precision_of(recipe, device)
+    run = Run(detector, model, context, optimizer, precision, share)
     run.resume()
-    data = TrainBatches(train, model.encoder.input, recipe.augment, recipe.batch_size, context.seed)
+    form, size, seed = model.encoder.input, recipe.batch_size, context.seed
+    data = TrainBatches(train, form, recipe.augment, size, seed, share)
     # A frozen encoder gives each image the same feature in every epoch.
-    features = FeatureBatches(run, train, data) if model.frozen and not recipe.augment else None
+    known_z = model.frozen and not recipe.augment
+    features = FeatureBatches(run.features(train), data) if known_z else None
     known = run.features(validation) if model.frozen and validation is not None else None
     selects = validation is not None and recipe.select != "last"
     with context.progress.task("train", recipe.epochs * len(data)) as task:
@@ -75,10 +86,14 @@ class Run:
     context: Context
     optimizer: torch.optim.Optimizer
     precision: torch.dtype
+    share: Share = field(default_factory=Share)
     epoch: int = 0
     best: float = -np.inf
     best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.losses = self.share.losses(self.model, self.encode)
 
     def one_epoch(self, batches: Any, train: Faces, task: Any) -> dict[str, Any]:
         """Train on every batch once; returns the mean of each loss term, and the last rate."""
@@ -88,14 +103,14 @@ class Run:
         sums: dict[str, float] = {}
         self.model.train()
         # Dropout draws from the global generator: seeded for each epoch, then put back.
-        with torch.random.fork_rng():
+        own = [device] if torch.device(device).type == "cuda" else []
+        with torch.random.fork_rng(own):
             torch.manual_seed(generator(self.context.seed, 1, self.epoch).initial_seed())
             for n, (x, y, where) in enumerate(batches):
                 step = self.epoch * steps + n // recipe.accumulate
                 rng = generator(self.context.seed, 2, self.epoch, n)
                 with self.autocast():
-                    z = self.encode(x)  # (B, D)
-                    terms = self.model.loss(z, y.to(device), rng)
+                    terms = self.losses(x, y.to(device), rng)
                     loss = torch.stack([term.float() for term in terms.values()]).sum()
                 if not torch.isfinite(loss):
                     raise _not_finite(terms, step, train.path[where], train.video_id[where])
@@ -139,8 +154,9 @@ class Run:
         """Features (N, D) of all faces, for an encoder that is frozen."""
         self.model.eval()
         with self.autocast():
-            batches = in_order(faces, self.model.encoder.input, SCORE_BATCH)
-            return torch.cat([self.encode(images) for images in batches])
+            batches = in_order(faces, self.model.encoder.input, SCORE_BATCH, self.share)
+            parts = self.share.interleaved([self.encode(images) for images in batches])
+        return torch.cat(parts).to(self.context.device)
 
     def validate(self, validation: Faces, known: torch.Tensor | None = None) -> dict[str, Any]:
         """Metrics of the model as it is, without intervals; from features that are known."""
@@ -162,14 +178,11 @@ class Run:
             value = -np.inf if found is None else -found if metric == "eer" else found
         if value > self.best or self.best_epoch == 0:
             self.best, self.best_epoch = value, self.epoch
-            # The seed, because it draws the frozen weights of an encoder that is not pretrained.
-            about = {
-                "detector": self.detector.to_spec(),
-                "seed": self.context.seed,
-                "epoch": self.epoch,
-            }
-            save_checkpoint(self.folder / CHECKPOINT, self.model.trained(), about)
-        self.save_resume()
+            if self.share.rank == 0:
+                self.save()
+        if self.share.rank == 0:
+            self.context.log(record)
+            self.save_resume()
 
     @property
     def folder(self) -> Path:
@@ -180,6 +193,16 @@ class Run:
         """Whether early stopping says so."""
         patience = self.detector.recipe.early_stopping
         return patience is not None and self.epoch - self.best_epoch >= patience
+
+    def save(self) -> None:
+        """Write the weights as those of the chosen epoch."""
+        # The seed, because it draws the frozen weights of an encoder that is not pretrained.
+        about = {
+            "detector": self.detector.to_spec(),
+            "seed": self.context.seed,
+            "epoch": self.epoch,
+        }
+        save_checkpoint(self.folder / CHECKPOINT, self.model.trained(), about)
 
     def save_resume(self) -> None:
         """Write weights, optimizer state and history."""
@@ -210,6 +233,8 @@ class Run:
         self.optimizer.load_state_dict(state)
         self.epoch, self.best, self.best_epoch = about["epoch"], about["best"], about["best_epoch"]
         self.history = about["history"]
+        for record in self.history if self.share.rank == 0 else ():
+            self.context.log(record)  # again, in case that the process ended before it was kept
 
     def result(self, validated: bool) -> Fit:
         """What to say of this training."""
@@ -229,21 +254,6 @@ class Run:
         )
 
 
-class FeatureBatches:
-    """The batches of an epoch as features, for a frozen encoder without augmentation."""
-
-    def __init__(self, run: Run, train: Faces, data: TrainBatches) -> None:
-        self.z, self.data = run.features(train), data
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Any:
-        for where in self.data.batches:
-            batch: Batch = (self.z[where], self.data.labels[where], where)
-            yield batch
-
-
 def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.float32]:
     """p(fake) (N,) by the checkpoint in ``context.folder``."""
     path, device = context.folder / CHECKPOINT, context.device
@@ -258,8 +268,11 @@ def score(detector: Composed, faces: Faces, context: Context) -> NDArray[np.floa
 def _score(run: Run, faces: Faces, known: torch.Tensor | None = None) -> NDArray[np.float32]:
     run.model.eval()
     form, parts = run.model.encoder.input, []
+    share = run.share
     batches = (
-        in_order(faces, form, SCORE_BATCH) if known is None else torch.split(known, SCORE_BATCH)
+        in_order(faces, form, SCORE_BATCH, share)
+        if known is None
+        else torch.split(known, SCORE_BATCH)[share.rank :: share.count]
     )
     with (
         torch.inference_mode(),
@@ -268,8 +281,8 @@ def _score(run: Run, faces: Faces, known: torch.Tensor | None = None) -> NDArray
     ):
         for batch in batches:
             parts.append(run.model.p_fake(run.encode(batch)).cpu())
-            task.advance(len(batch))
-    p_fake = torch.cat(parts).numpy()
+            task.advance(len(batch) * share.count)
+    p_fake = torch.cat(share.interleaved(parts)).numpy()
     wrong = np.flatnonzero(~np.isfinite(p_fake))
     if len(wrong):
         first = faces.path[wrong[0]] or faces.video_id[wrong[0]]
