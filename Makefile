@@ -27,4 +27,4 @@ wheel: setup
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean:
-	rm -rf .venv dist .dfdbench
+	rm -rf .venv dist .dfdbench .dvc/cache .dvc/tmp dvc_plots

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dfdbench import describe, registry
+from dfdbench.cli_dvc import dvc, stage_app
+from dfdbench.cli_options import (
+    Data,
+    Limit,
+    Out,
+    Sets,
+    SpecName,
+    StoreDir,
+    Workers,
+    opened,
+    planned,
+)
 from dfdbench.cli_store import store_app
-from dfdbench.errors import DfdbenchError, MissingError, SpecError, StoreError
-
-if TYPE_CHECKING:
-    from dfdbench.plan import Plan
-    from dfdbench.runtime import Runtime
-    from dfdbench.spec import Spec
+from dfdbench.errors import DfdbenchError, SpecError, StoreError
 
 app = typer.Typer(
     help="Compare deepfake detectors across data sets.",
@@ -29,28 +34,13 @@ app = typer.Typer(
 )
 
 app.add_typer(store_app, name="store")
+app.add_typer(stage_app, name="stage", hidden=True)  # what a pipeline of DVC calls
+app.command("dvc")(dvc)
 
 CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
 """Click's base class of errors in the command itself; typer brings a click of its own."""
 
 INTERRUPTED = 130
-
-SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="a YAML file, or a bundled spec")]
-Data = Annotated[
-    Path | None, typer.Option(help="folder of the data sets [default: $DFDBENCH_DATA]")
-]
-StoreDir = Annotated[
-    Path | None,
-    typer.Option(help="folder of finished cells [default: $DFDBENCH_STORE, else .dfdbench]"),
-]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="change the spec")
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="a trial on so many videos of each class")]
-Out = Annotated[Path | None, typer.Option(help="folder of the results [default: results/NAME]")]
-Workers = Annotated[
-    int | None, typer.Option(min=0, help="processes that load data [default: one a core]")
-]
 
 
 @app.command()
@@ -69,22 +59,31 @@ def run(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="stop at the first failure")
     ] = False,
+    executor: Annotated[
+        str | None, typer.Option(help="local, ray or slurm [default: the configuration's, local]")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="cells to compute at once")] = None,
 ) -> None:
     """Run a benchmark: compute what is missing, write the leaderboard."""
     start = time.monotonic()
-    loaded, runtime = _open(spec, sets, data, store, device, workers, rows=True)
-    plan = _planned(loaded, runtime, limit)
+    from dfdbench import config
+
+    options = config.load().executor.with_command(executor, jobs)
+    options.require()
+    loaded, runtime = opened(spec, sets, data, store, device, workers, rows=True)
+    plan = planned(loaded, runtime, limit)
     from dfdbench import plan as planning
 
     chosen = planning.chosen(plan, tuple(only or ()))
     plan.refuse_leaks()
     if device not in ("auto", "cpu"):
         runtime.torch_device()  # better before the faces are taken than after
+    from dfdbench import executors
     from dfdbench import run as running
-    from dfdbench.executors.local import Local
     from dfdbench.stages import report
 
-    outcome = running.run(running.wanted(plan, chosen), runtime, Local(runtime), fail_fast)
+    with executors.chosen(options, runtime) as how:
+        outcome = running.run(running.wanted(plan, chosen), runtime, how, fail_fast)
     target = out or Path("results") / loaded.name
     try:
         rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
@@ -118,8 +117,8 @@ def faces(
     ] = None,
 ) -> None:
     """Take the faces of every data set, say how many there are, and show some."""
-    loaded, runtime = _open(spec, sets, data, store, "cpu", workers)
-    plan = _planned(loaded, runtime, limit)
+    loaded, runtime = opened(spec, sets, data, store, "cpu", workers)
+    plan = planned(loaded, runtime, limit)
     from dfdbench import run as running
     from dfdbench.executors.local import Local
     from dfdbench.stages import report
@@ -150,7 +149,7 @@ def check(
     limit: Limit = None,
 ) -> None:
     """Say what a run would do and what is missing, without computing anything."""
-    loaded, runtime = _open(spec, sets, data, store, "cpu", 0)
+    loaded, runtime = opened(spec, sets, data, store, "cpu", 0)
     from dfdbench import plan as planning
 
     plan = planning.make(loaded, runtime, limit)
@@ -160,6 +159,30 @@ def check(
         print(found)
     refused = any(not leak.accepted for leak in plan.leaks)
     raise typer.Exit(3 if plan.missing_data or plan.missing_weights or refused else 0)
+
+
+@app.command()
+def status(
+    spec: SpecName,
+    data: Data = None,
+    store: StoreDir = None,
+    sets: Sets = None,
+    limit: Limit = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="look again every 2 s until all is done")
+    ] = False,
+) -> None:
+    """Say how far a benchmark is, also while it runs in another terminal or elsewhere."""
+    loaded, runtime = opened(spec, sets, data, store, "cpu", 0)
+    plan = planned(loaded, runtime, limit, record=False)
+    from dfdbench import run as running
+    from dfdbench import status as looking
+
+    cells = running.wanted(plan) or running.faces_only(plan)
+    if watch and sys.stdout.isatty():
+        looking.watch(cells, runtime.store, loaded.name)
+    else:
+        print(looking.to_text(looking.look(cells, runtime.store), loaded.name, time.time()))
 
 
 @app.command("ls")
@@ -198,52 +221,8 @@ def merge(
     if out is None:
         return
     report.write_board(board, rows, out)
+    report.write_curves(rows, out)
     print(f"wrote {out}/leaderboard.md, .csv, .json")
-
-
-def _planned(spec: Spec, runtime: Runtime, limit: int | None) -> Plan:
-    """Plan a spec whose data must all be there, and note in the store what it uses."""
-    from dfdbench import plan as planning
-
-    plan = planning.make(spec, runtime, limit)
-    if plan.missing_data:
-        raise MissingError("\n".join(plan.missing_data))
-    runtime.store.record_plan(spec.name if limit is None else f"{spec.name}-limit{limit}",
-                              list(plan.cells))  # fmt: skip
-    return plan
-
-
-def _open(
-    name: str,
-    sets: list[str] | None,
-    data: Path | None,
-    store: Path | None,
-    device: str,
-    workers: int | None,
-    rows: bool = False,
-) -> tuple[Spec, Runtime]:
-    """Validate the spec before anything else is touched."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
-        raise SpecError(f"--device {device}: it is auto, cpu, cuda, cuda:N or mps")
-    from dfdbench import spec
-    from dfdbench.progress import for_terminal
-    from dfdbench.runtime import Runtime, data_root
-    from dfdbench.store import Store, default_root
-
-    found = registry.load()
-    loaded = spec.load(name, found, sets or ())
-    if rows:
-        loaded.require_rows()
-    runtime = Runtime(
-        registry=found,
-        store=Store(store or default_root()),
-        data=data_root(data),
-        device=device,
-        workers=os.cpu_count() or 1 if workers is None else workers,
-        skip_bad=loaded.on_bad_face == "skip",
-        progress=for_terminal(),
-    )
-    return loaded, runtime
 
 
 def main() -> None:

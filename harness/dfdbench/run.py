@@ -1,12 +1,13 @@
-"""Runs a plan: every cell that is not in the store, stage by stage."""
+"""Runs a plan: every cell that is not in the store, as soon as its inputs are."""
 
 from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from dfdbench.errors import DataError, DfdbenchError, MissingError, StoreError
-from dfdbench.executors import Executor
+from dfdbench.executors import CellError, Executor, Handle
 from dfdbench.plan import Cell, Plan
 from dfdbench.runtime import Runtime
 from dfdbench.stages import faces
@@ -78,9 +79,10 @@ def run(
     Args:
         cells: in an order to run them, as :func:`wanted` gives them.
         runtime: where and how.
-        executor: what computes them.
+        executor: what computes them, as many at once as it has slots.
         fail_fast: stop at the first failure.
-        all_faces: stop where faces could not be taken or images not read.
+        all_faces: stop where faces could not be taken or images not read, and start nothing else
+            before all faces are there.
 
     Raises:
         DataError: such faces, where ``all_faces``: nothing is trained on less data than the spec
@@ -88,39 +90,116 @@ def run(
         StoreError: results cannot be written.
         DfdbenchError: the first failure, where ``fail_fast``.
     """
-    outcome = Outcome()
-    todo = [cell for cell in cells if not runtime.store.has(cell.key)]
-    runtime.progress.say(f"{len(cells)} cells, {len(cells) - len(todo)} of them in the store")
-    for cell in cells:
-        broken = next((k for k in cell.inputs.values() if k in outcome.failures), None)
-        if broken is not None:
-            outcome.failures[cell.key] = outcome.failures[broken]
-            continue
-        if not runtime.store.has(cell.key):
-            number = len(outcome.computed) + len(outcome.failures) + 1
-            runtime.progress.say(f"[{number}/{len(todo)}] {cell.title}")
-            failure = _compute(cell, executor, fail_fast, all_faces)
-            if failure is not None:
-                runtime.progress.say(f"failed: {failure.reason}")
-                outcome.failures[cell.key] = failure
-                continue
-            outcome.computed.append(cell.key)
-        if cell.stage == "faces" and all_faces:
-            faces.check(cell.key, cell.title, runtime)
-    return outcome
+    return _Run(cells, runtime, executor, fail_fast, all_faces).run()
 
 
-def _compute(cell: Cell, executor: Executor, fail_fast: bool, all_faces: bool) -> Failure | None:
-    try:
-        executor.submit(cell).result()
-    except StoreError:
-        raise
-    except DfdbenchError as error:
-        if fail_fast or (all_faces and cell.stage == "faces" and isinstance(error, DataError)):
+class _Run:
+    def __init__(
+        self,
+        cells: list[Cell],
+        runtime: Runtime,
+        executor: Executor,
+        fail_fast: bool,
+        all_faces: bool,
+    ) -> None:
+        self.cells, self.runtime, self.executor = cells, runtime, executor
+        self.fail_fast, self.all_faces = fail_fast, all_faces
+        self.outcome = Outcome()
+        self.todo = sum(not runtime.store.has(cell.key) for cell in cells)
+        self.under_way = 0
+        place = {cell.key: n for n, cell in enumerate(cells)}
+        self.readers: dict[str, list[int]] = {cell.key: [] for cell in cells}
+        self.needs = [0] * len(cells)
+        for n, cell in enumerate(cells):
+            for key in {key for key in cell.inputs.values() if key in place}:
+                self.readers[key].append(n)
+                self.needs[n] += 1
+        self.ready = [n for n, count in enumerate(self.needs) if not count]  # ascending: a heap
+        self.faces_left = sum(cell.stage == "faces" for cell in cells) if all_faces else 0
+
+    def run(self) -> Outcome:
+        total = len(self.cells)
+        self.runtime.progress.say(f"{total} cells, {total - self.todo} of them in the store")
+        self.start()
+        while self.under_way:
+            for handle in self.executor.wait():
+                self.under_way -= 1
+                self.collect(handle)
+            self.start()
+        return self.outcome
+
+    def start(self) -> None:
+        """Submit what can start, in the order of the cells, while there are slots."""
+        while self.ready and self.under_way < self.executor.slots:
+            cell = self.cells[self.ready[0]]
+            if self.faces_left and cell.stage != "faces":
+                return
+            heappop(self.ready)
+            failures = self.outcome.failures
+            broken = next((key for key in cell.inputs.values() if key in failures), None)
+            if broken is not None:
+                failures[cell.key] = failures[broken]
+                self.settle(cell)
+            elif self.runtime.store.has(cell.key):
+                self.settle(cell)
+            else:
+                number = len(self.outcome.computed) + len(failures) + self.under_way + 1
+                self.runtime.progress.say(f"[{number}/{self.todo}] {cell.title}")
+                self.executor.submit(cell)
+                self.under_way += 1
+
+    def collect(self, handle: Handle) -> None:
+        """Take in a cell that has ended, well or not."""
+        cell = handle.cell
+        try:
+            failure = self.failure_of(handle)
+        except (DfdbenchError, CellError) as error:
+            if not isinstance(error, StoreError):
+                self.runtime.store.notes.fail(cell.key, cell.title, _said(error))
             raise
-        return Failure(str(error), missing=isinstance(error, MissingError))
-    except Exception as error:  # a plugin may fail in any way; the row says so, with a traceback
-        if fail_fast:
+        if failure is None:
+            self.outcome.computed.append(cell.key)
+        else:
+            where = "" if self.executor.slots == 1 else f"{cell.title}: "
+            said = failure.reason.removeprefix(where)
+            self.runtime.progress.say(f"failed: {where}{said}")
+            self.runtime.store.notes.fail(cell.key, cell.title, failure.reason)
+            self.outcome.failures[cell.key] = failure
+        self.settle(cell)
+
+    def failure_of(self, handle: Handle) -> Failure | None:
+        try:
+            handle.result()
+        except StoreError:
             raise
-        return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-    return None
+        except DfdbenchError as error:
+            bad_faces = handle.cell.stage == "faces" and isinstance(error, DataError)
+            if self.fail_fast or (self.all_faces and bad_faces):
+                raise
+            return Failure(str(error), missing=isinstance(error, MissingError))
+        except CellError as error:
+            if self.fail_fast:
+                raise
+            return Failure(error.reason, error.trace)
+        except Exception as error:  # a plugin may fail in any way; the row says how
+            if self.fail_fast:
+                raise
+            return Failure(_said(error), traceback.format_exc())
+        return None
+
+    def settle(self, cell: Cell) -> None:
+        """Nothing more will happen to the cell: what waits for it may start."""
+        if cell.stage == "faces" and self.all_faces:
+            if cell.key not in self.outcome.failures:
+                faces.check(cell.key, cell.title, self.runtime)
+            self.faces_left -= 1
+        for n in self.readers[cell.key]:
+            self.needs[n] -= 1
+            if not self.needs[n]:
+                heappush(self.ready, n)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, CellError):
+        return error.reason
+    return str(error) if isinstance(error, DfdbenchError) else f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from dfdbench.errors import MissingError
 from dfdbench.progress import Progress, Silent
-from dfdbench.registry import Registry
+from dfdbench.registry import Registry, load
 from dfdbench.store import Store
 
 LIBRARIES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "scikit-learn", "datasets")
@@ -57,6 +57,49 @@ class Runtime:
                 f"--device {self.device}: torch finds no CUDA device; use --device cpu"
             )
         return self.device
+
+    def site(self) -> Site:
+        """What another process needs to open the same."""
+        return Site(
+            self.store.root,
+            self.data and self.data.absolute(),
+            self.device,
+            self.workers,
+            self.skip_bad,
+            Path.cwd(),
+        )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A runtime as another process opens it: paths and options, small enough to be sent along.
+
+    Attributes:
+        store: root of the store.
+        data: as in :class:`Runtime`, and so are ``device``, ``workers`` and ``skip_bad``.
+        folder: what relative paths of a spec are relative to.
+    """
+
+    store: Path
+    data: Path | None
+    device: str
+    workers: int
+    skip_bad: bool
+    folder: Path
+
+    def open(self, progress: Progress | None = None) -> Runtime:
+        """A runtime with this process's own components, in ``folder`` where there is one."""
+        if self.folder.is_dir():
+            os.chdir(self.folder)
+        return Runtime(
+            load(),
+            Store(self.store),
+            self.data,
+            self.device,
+            self.workers,
+            self.skip_bad,
+            progress or Silent(),
+        )
 
 
 def data_root(option: Path | None) -> Path | None:

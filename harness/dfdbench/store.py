@@ -1,10 +1,11 @@
 """A content-addressed store: a finished cell is a folder named by its key, or it is not there.
 
 ``cells/<2>/<key>/`` holds finished cells, ``partial/<key>/`` what a running or interrupted cell
-has so far, ``locks/`` one lock a key, ``plans/`` the keys that each benchmark uses. A cell is
-computed in its partial folder under its lock, flushed to disk, and moved into place in one step,
-so that whatever kills the process, no reader sees half a cell. Its ``meta.json`` holds size and
-sha256 of every file (:mod:`dfdbench.verify` compares them).
+has so far, ``locks/`` one lock a key, ``plans/`` the keys that each benchmark uses, ``running/``
+and ``failed/`` notes for :mod:`dfdbench.status`. A cell is computed in its partial folder under its
+lock, flushed to disk, and moved into place in one step, so that whatever kills the process, no
+reader sees half a cell. Its ``meta.json`` holds size and sha256 of every file
+(:mod:`dfdbench.verify` compares them).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from dfdbench.api import SCRATCH
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
 from dfdbench.hashes import Hashes, reason
+from dfdbench.notes import Notes
 
 META = "meta.json"
 HASHES = "hashes.sqlite"
@@ -81,13 +83,19 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.notes = Notes(self.root)
         with self.explained():
             for name in ("cells", "partial", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
         """Where the finished cell is or will be."""
-        return self.root / "cells" / key[:2] / key
+        return self.path_below(self.root, key)
+
+    @staticmethod
+    def path_below(root: Path, key: str) -> Path:
+        """Where the cell would be in a store at ``root``, which need not be writable."""
+        return root / "cells" / key[:2] / key
 
     def has(self, key: str) -> bool:
         """Whether the cell is finished."""
@@ -115,6 +123,9 @@ class Store:
         The folder becomes the cell when the block ends without an error. After an error it is
         removed, unless ``resumable``: then what it holds is there again the next time.
         """
+        if self.has(key):  # without the lock, so that a finished store may be read-only
+            yield None
+            return
         with self.explained(), FileLock(self.root / "locks" / f"{key}.lock"):
             if self.has(key):
                 yield None
@@ -124,14 +135,24 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(exist_ok=True)
             start = time.monotonic()
+            self.notes.begin(key, str(meta.get("title", meta.get("stage", ""))))
             try:
                 yield folder
-                meta = {**meta, "key": key, "duration": round(time.monotonic() - start, 3)}
-                self._publish(folder, key, meta)
+                took = round(time.monotonic() - start, 3)
+                self._publish(folder, key, {"duration": took, **meta, "key": key})
             except BaseException:
                 if not resumable or not any(folder.iterdir()):
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
+            finally:
+                self.notes.end(key)
+
+    def adopt(self, key: str, meta: dict[str, Any], files: Mapping[str, bytes]) -> None:
+        """Publish a cell that was computed in another store, with what was recorded there."""
+        with self.compute(key, meta) as folder:
+            if folder is not None:
+                for name, content in files.items():
+                    write_bytes(folder / name, content)
 
     def _publish(self, folder: Path, key: str, meta: dict[str, Any]) -> None:
         files = {}
@@ -147,6 +168,10 @@ class Store:
         target.parent.mkdir(exist_ok=True)
         if target.is_dir():  # a cell that lost its meta.json is not finished, only in the way
             shutil.rmtree(target)
+        # Before the cell is there: afterwards nobody would come to take the notes of a killed
+        # process away.
+        self.notes.end(key)
+        self.notes.forgive(key)
         os.replace(folder, target)
         _flush(target.parent)
         # Last, so that a kill at any moment before leaves all that it takes to go on.

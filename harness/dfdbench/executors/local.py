@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from dfdbench.executors import execute
+from dfdbench.executors import Handle, execute
 from dfdbench.plan import Cell
 from dfdbench.runtime import Runtime
 
@@ -14,13 +14,28 @@ class Local:
     """The default executor."""
 
     runtime: Runtime
+    slots: int = 1
+    submitted: list[Handle] = field(default_factory=list)
 
     def submit(self, cell: Cell) -> Submitted:
         """The cell is computed when its result is asked for."""
-        return Submitted(cell, self.runtime)
+        handle = Submitted(cell, self.runtime)
+        self.submitted.append(handle)
+        return handle
+
+    def wait(self) -> list[Handle]:
+        """All of them: asking for a result is what computes it."""
+        ended, self.submitted = self.submitted, []
+        return ended
+
+    def __enter__(self) -> Local:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
-@dataclass
+@dataclass(frozen=True)
 class Submitted:
     """A cell to be computed here."""
 
