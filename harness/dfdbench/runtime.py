@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache  # what runs is what was imported, and asking git for every cell takes longer than the rest
 def _commit() -> str:
     """Commit of the code that runs, with ``-dirty``; empty where it is no checkout."""
     here = Path(__file__).parent
