@@ -62,8 +62,8 @@ class Life:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        with self.log.open("a", encoding="utf-8") as log:
-            for line in self.process.stderr:
+        with self.process.stderr as said, self.log.open("a", encoding="utf-8") as log:
+            for line in said:
                 log.write(line)
                 if line.startswith("["):
                     self.stage = line.split()[1]

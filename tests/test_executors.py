@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from conftest import Dfdbench, Write
 
-from chaos import contents, debris, published, survivors
+from chaos import Chaos, contents, debris, published, survivors
 from dfdbench import config, errors
 from dfdbench.errors import DfdbenchError, MissingError, SpecError, TrainingError
 from dfdbench.executors import CellError, attempt, raise_told, told
@@ -432,6 +432,20 @@ def test_a_run_that_is_stopped_stops_its_processes_and_can_go_on(
     assert code == 0, "they go on from what they left"
     assert "[1/8] train wait_0 crops 1" in said
     assert debris(tmp_path / "store", tmp_path / "results") == []
+
+
+# Kills and two runs at once
+
+
+@pytest.mark.slow
+def test_kills_and_a_second_run_leave_no_trace_in_the_results(
+    write_spec: Write, spec: dict[str, Any], crops: Path, tmp_path: Path
+) -> None:
+    arguments = [str(write_spec(spec)), "--data", str(crops), "--workers", "0", "--jobs", "2"]
+    chaos = Chaos(tmp_path / "chaos", arguments, seed=1)
+    chaos.undisturbed()
+    assert chaos.killed("killed", 3).wrong == []
+    assert chaos.together("two").wrong == []
 
 
 # Ray
