@@ -88,11 +88,11 @@ def check(key: str, title: str, runtime: Runtime) -> None:
 
 def _spread(jobs: list[faceparts.Job], count: int) -> Iterator[int]:
     """Number of faces of each video, as they come, from this process or from several."""
-    pooled = count > 0 and bool(jobs) and (len(jobs) > POOL_FROM or _is_one_file(jobs[0].video))
-    if not pooled or (count == 1 and not _is_one_file(jobs[0].video)):
+    one_file = bool(jobs) and _is_one_file(jobs[0].video)
+    if (count >= 1 and one_file) or (count >= 2 and len(jobs) > POOL_FROM):
+        yield from workers.spread(faceparts.take, jobs, count, HARD_LIMIT, faceparts.lost)
+    else:
         yield from map(faceparts.take, jobs)
-        return
-    yield from workers.spread(faceparts.take, jobs, count, HARD_LIMIT, faceparts.lost)
 
 
 def _is_one_file(video: Video) -> bool:

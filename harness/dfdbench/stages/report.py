@@ -183,10 +183,6 @@ def _json(path: Path) -> Row:
     return found
 
 
-def _name(row: Row) -> str:
-    return f"{row['detector']} {row['train_set']} {row['seed']}"
-
-
 def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
     spec = plan.spec
     parts = [spec.faces, *spec.detectors.values(), *spec.perturbations.values()]
