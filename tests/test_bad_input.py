@@ -24,9 +24,10 @@ import torch
 from conftest import Dfdbench, Write
 from safetensors.torch import save_file
 
-from dfdbench import hookimpl, index
+from dfdbench import hookimpl
 from dfdbench import registry as registry_module
 from dfdbench.api import Regularizer, Video
+from dfdbench.data import index
 from dfdbench.errors import DataError
 from dfdbench.store import Store
 

@@ -14,12 +14,11 @@ import pytest
 from conftest import Dfdbench, Write
 from filelock import FileLock
 
-from dfdbench import care
-from dfdbench.cli_store import readable
+from dfdbench.cli.store import readable
 from dfdbench.errors import StoreError
 from dfdbench.progress import Silent
-from dfdbench.store import Store, key_of
-from dfdbench.verify import verify
+from dfdbench.store import Store, care, key_of
+from dfdbench.store.verify import verify
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # sha256 of "abc"
 

@@ -14,10 +14,10 @@ from PIL import Image
 from dfdbench import media, plan
 from dfdbench import spec as specs
 from dfdbench.api import DatasetAdapter, Transform, Video
+from dfdbench.data.index import build, read_videos
 from dfdbench.errors import DataError, MissingError, SpecError
 from dfdbench.executors import execute
 from dfdbench.faces import open_faces
-from dfdbench.index import build, read_videos
 from dfdbench.registry import Registry
 from dfdbench.runtime import Runtime
 from dfdbench.store import Store

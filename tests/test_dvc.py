@@ -17,8 +17,9 @@ import pytest
 from conftest import ROOT, Dfdbench, Write
 from ruamel.yaml import YAML
 
-from dfdbench import dvc, figures
+from dfdbench import dvc
 from dfdbench import spec as specs
+from dfdbench.dvc import figures
 from dfdbench.registry import Registry
 
 DVC = Path(sys.executable).with_name("dvc")

@@ -22,9 +22,9 @@ from chaos import Chaos, contents, debris, published, survivors
 from dfdbench import config, errors
 from dfdbench.errors import DfdbenchError, MissingError, SpecError, TrainingError
 from dfdbench.executors import CellError, attempt, raise_told, told
-from dfdbench.notes import Notes
 from dfdbench.plan import Cell
 from dfdbench.runtime import Runtime
+from dfdbench.store.notes import Notes
 
 PLUGIN = """
 import os, signal, time

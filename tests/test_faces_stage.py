@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import write_face
 
-from dfdbench import faceparts, media
+from dfdbench import media
 from dfdbench.api import Face, FacePreprocessor, FrameSource, Video
+from dfdbench.data import faceparts
 from dfdbench.errors import UnreadableError
 from dfdbench_plugins.datasets.image_folder import ImageFolder
 from dfdbench_plugins.precropped import Precropped

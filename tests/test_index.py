@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dfdbench.api import Video
+from dfdbench.data.index import Index, build, read_videos
 from dfdbench.errors import DataError
-from dfdbench.index import Index, build, read_videos
 from dfdbench.store import Store, key_of
 from dfdbench_plugins.datasets.manifest import Manifest
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import Dfdbench, Write, write_face
 
 from dfdbench.api import FAKE, REAL, Video
-from dfdbench.index import Index
-from dfdbench.integrity import Leak, examine, shared
+from dfdbench.data.index import Index
+from dfdbench.data.integrity import Leak, examine, shared
 
 
 def index(*rows: tuple[str, int, str], people: bool = False) -> Index:

@@ -11,7 +11,7 @@ import pytest
 from conftest import Dfdbench, Write
 from test_faces_command import SPEC, film
 
-from dfdbench import recipes
+from dfdbench.data import recipes
 from dfdbench.errors import DataError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dfdbench import workers
+from dfdbench.data import workers
 
 
 def work(job: tuple[str, Path]) -> int:

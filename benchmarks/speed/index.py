@@ -96,7 +96,7 @@ def timed(form: str, folder: Path) -> dict[str, Any]:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
-    from dfdbench import index
+    from dfdbench.data import index
     from dfdbench.store import Store
     from dfdbench_plugins.datasets.manifest import Manifest
 

@@ -65,7 +65,7 @@ def _by_video(path: Path) -> dict[str, dict[int, dict[str, Any]]]:
 @cache
 def _grouped(path: Path, size: int, mtime: int) -> dict[str, dict[int, dict[str, Any]]]:
     """The recipe's faces by video and frame; read once in each process, unless it changes."""
-    from dfdbench import recipes  # brings pyarrow, which a list of components can do without
+    from dfdbench.data import recipes  # brings pyarrow, which a list of components can do without
 
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for face in recipes.read(path).to_pylist():

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dfdbench import faceparts, workers
 from dfdbench.api import DatasetAdapter, FacePreprocessor, Video
+from dfdbench.data import faceparts, workers
+from dfdbench.data.index import read_videos
 from dfdbench.errors import DataError
-from dfdbench.index import read_videos
 from dfdbench.runtime import Runtime
 from dfdbench.stages import index
 

@@ -7,9 +7,9 @@ import json
 import numpy as np
 
 from dfdbench.api import DatasetAdapter, Video
+from dfdbench.data.index import Index
+from dfdbench.data.index import build as build_index
 from dfdbench.errors import DataError
-from dfdbench.index import Index
-from dfdbench.index import build as build_index
 from dfdbench.runtime import Runtime
 from dfdbench.store import Store
 

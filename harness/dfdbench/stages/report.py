@@ -15,8 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard, sheet
+from dfdbench import leaderboard
 from dfdbench.component import Component
+from dfdbench.data import sheet
 from dfdbench.errors import DataError, MissingError
 from dfdbench.faces import MISSES, open_faces, pick
 from dfdbench.leaderboard import tables

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
-from dfdbench.hashes import Hashes
 from dfdbench.store import HASHES, Store
+from dfdbench.store.hashes import Hashes
 
 CELL, CACHE, PARTIAL = "cells of no recorded plan", "caches of pixels", "unfinished cells"
 LEFT, LOCK, HASH = "rest of an interrupted removal", "locks of nothing", "hashes of files now gone"

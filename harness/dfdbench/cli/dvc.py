@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfdbench.cli_options import SpecName, opened, planned
+from dfdbench.cli.options import SpecName, opened, planned
 from dfdbench.errors import SpecError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def dvc(
 def plan(spec: SpecName) -> None:
     """Write the keys of all cells, from spec, plugins and data."""
     loaded, runtime = _open(spec, rows=True)
-    from dfdbench import parts
+    from dfdbench.dvc import parts
 
     made = planned(loaded, runtime, None)
     made.refuse_leaks()
@@ -98,7 +98,7 @@ def evaluate(
 def report(spec: SpecName) -> None:
     """Write the leaderboard, and what DVC shows as metrics and plots."""
     loaded, runtime = _open(spec, rows=True)
-    from dfdbench import pipeline
+    from dfdbench.dvc import pipeline
 
     folder = pipeline.report(loaded, runtime)
     print(f"wrote {folder}/leaderboard.md")
@@ -112,7 +112,7 @@ def _compute(
     test_set: str | None = None,
 ) -> None:
     loaded, runtime = _open(spec)
-    from dfdbench import pipeline
+    from dfdbench.dvc import pipeline
 
     for path in pipeline.compute(loaded, runtime, stage, detector, train_set, test_set):
         print(f"wrote {path}")

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfdbench import figures, parts
+from dfdbench.dvc import figures, parts
 from dfdbench.errors import DfdbenchError, MissingError, SpecError
 from dfdbench.plan import Cell, Plan, make
 from dfdbench.runtime import Runtime

@@ -5,7 +5,7 @@ has so far, ``locks/`` one lock a key, ``plans/`` the keys that each benchmark u
 and ``failed/`` notes for :mod:`dfdbench.status`. A cell is computed in its partial folder under its
 lock, flushed to disk, and moved into place in one step, so that whatever kills the process, no
 reader sees half a cell. Its ``meta.json`` holds size and sha256 of every file
-(:mod:`dfdbench.verify` compares them).
+(:mod:`dfdbench.store.verify` compares them).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from filelock import FileLock
 from dfdbench.api import SCRATCH
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
-from dfdbench.hashes import Hashes, reason
-from dfdbench.notes import Notes
+from dfdbench.store.hashes import Hashes, reason
+from dfdbench.store.notes import Notes
 
 META = "meta.json"
 HASHES = "hashes.sqlite"

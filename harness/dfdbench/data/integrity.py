@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dfdbench.api import FAKE, REAL, Video
-from dfdbench.index import Index
+from dfdbench.data.index import Index
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dfdbench.api import SCRATCH
-from dfdbench.care import record_of
 from dfdbench.component import sha256_of
 from dfdbench.progress import Progress
 from dfdbench.store import META, Store
+from dfdbench.store.care import record_of
 
 NAMED = 3  # faults of one cell that are named
 

@@ -1,7 +1,7 @@
 """Writes the ``dvc.yaml`` of a spec; DVC itself is never imported, only the user runs it.
 
 The file is a template over the spec's own maps, so that ``dvc repro`` follows a detector that the
-spec gains or loses. What its stages do is in :mod:`dfdbench.pipeline`.
+spec gains or loses. What its stages do is in :mod:`dfdbench.dvc.pipeline`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from dfdbench.dvc.parts import NONE, folder_of
 from dfdbench.errors import SpecError
-from dfdbench.parts import NONE, folder_of
 from dfdbench.spec import Spec
 from dfdbench.store import write_text
 

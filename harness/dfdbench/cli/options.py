@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfdbench import registry
 from dfdbench.errors import MissingError, SpecError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def opened(
     """Validate the spec before anything else is touched."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
         raise SpecError(f"--device {device}: it is auto, cpu, cuda, cuda:N or mps")
-    from dfdbench import spec
+    from dfdbench import registry, spec
     from dfdbench.progress import for_terminal
     from dfdbench.runtime import Runtime, data_root
     from dfdbench.store import Store, default_root

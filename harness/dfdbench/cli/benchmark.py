@@ -1,4 +1,4 @@
-"""The command line: parses and prints, nothing else."""
+"""Commands that take a spec: run, faces, check, status."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dfdbench import describe, registry
-from dfdbench.cli_dvc import dvc, stage_app
-from dfdbench.cli_options import (
+from dfdbench.cli.options import (
     Data,
     Limit,
     Out,
@@ -22,28 +20,9 @@ from dfdbench.cli_options import (
     opened,
     planned,
 )
-from dfdbench.cli_store import store_app
-from dfdbench.errors import DfdbenchError, SpecError, StoreError
-
-app = typer.Typer(
-    help="Compare deepfake detectors across data sets.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-app.add_typer(store_app, name="store")
-app.add_typer(stage_app, name="stage", hidden=True)  # what a pipeline of DVC calls
-app.command("dvc")(dvc)
-
-CommandError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
-"""Click's base class of errors in the command itself; typer brings a click of its own."""
-
-INTERRUPTED = 130
+from dfdbench.errors import StoreError
 
 
-@app.command()
 def run(
     spec: SpecName,
     data: Data = None,
@@ -103,7 +82,6 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
-@app.command()
 def faces(
     spec: SpecName,
     data: Data = None,
@@ -127,11 +105,13 @@ def faces(
     outcome = running.run(cells, runtime, Local(runtime), all_faces=False)
     target = (out or Path("results") / loaded.name) / "faces"
     written = report.write_faces(plan, runtime, target)
+    from dfdbench import describe
+
     print(describe.yields(plan, runtime))
     for folder in written:
         print(f"wrote {folder}/faces.png and misses.csv")
     if export is not None:
-        from dfdbench import recipes
+        from dfdbench.data import recipes
 
         done = [cell.key for cell in cells if cell.key not in outcome.failures]
         print(f"wrote {export}: {recipes.export(runtime.store, done, export):,} faces")
@@ -140,7 +120,6 @@ def faces(
     raise typer.Exit(3 if outcome.failures else 0)
 
 
-@app.command()
 def check(
     spec: SpecName,
     data: Data = None,
@@ -150,6 +129,7 @@ def check(
 ) -> None:
     """Say what a run would do and what is missing, without computing anything."""
     loaded, runtime = opened(spec, sets, data, store, "cpu", 0)
+    from dfdbench import describe
     from dfdbench import plan as planning
 
     plan = planning.make(loaded, runtime, limit)
@@ -161,7 +141,6 @@ def check(
     raise typer.Exit(3 if plan.missing_data or plan.missing_weights or refused else 0)
 
 
-@app.command()
 def status(
     spec: SpecName,
     data: Data = None,
@@ -183,74 +162,3 @@ def status(
         looking.watch(cells, runtime.store, loaded.name)
     else:
         print(looking.to_text(looking.look(cells, runtime.store), loaded.name, time.time()))
-
-
-@app.command("ls")
-def list_components(
-    kind: Annotated[str | None, typer.Argument(help="dataset, backbone, ...")] = None,
-) -> None:
-    """List the components and what provides each."""
-    found = registry.load()
-    if kind is not None and kind not in registry.KINDS:
-        raise SpecError(f"unknown kind {kind!r}; the kinds are {', '.join(registry.KINDS)}")
-    print(describe.components(found, kind))
-
-
-@app.command()
-def show(component: Annotated[str, typer.Argument(help="its name, or kind.name")]) -> None:
-    """Show a component's options and an example line of YAML."""
-    print(describe.component(registry.load(), component))
-
-
-@app.command("leaderboard")
-def merge(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="results folders")],
-    keep_apart: Annotated[
-        bool, typer.Option("--keep-apart", help="a column for each version of a test set")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="write the merged leaderboard here")] = None,
-) -> None:
-    """Merge results folders into one leaderboard."""
-    from dfdbench import leaderboard
-    from dfdbench.leaderboard import merging, tables
-    from dfdbench.stages import report
-
-    rows = merging.merge(report.read(folders), keep_apart)
-    board = leaderboard.rank(rows, "merged")
-    print(tables.to_terminal(board))
-    if out is None:
-        return
-    report.write_board(board, rows, out)
-    report.write_curves(rows, out)
-    print(f"wrote {out}/leaderboard.md, .csv, .json")
-
-
-def main() -> None:
-    """Run the command; every foreseen error is one message and an exit code."""
-    try:
-        code = app(standalone_mode=False)  # the code of a typer.Exit, or None
-        if code == INTERRUPTED:  # typer makes an exit of a KeyboardInterrupt
-            raise KeyboardInterrupt
-        sys.exit(code)
-    except DfdbenchError as error:
-        print(_listed(str(error)), file=sys.stderr)
-        sys.exit(error.exit_code)
-    except CommandError as error:
-        print(f"error: {error.format_message()}; see dfdbench --help", file=sys.stderr)
-        sys.exit(2)
-    except (typer.Abort, KeyboardInterrupt):
-        print(
-            "interrupted: finished cells are kept; run the same command again to go on",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(0)
-
-
-def _listed(message: str) -> str:
-    """One problem on one line; several as a list."""
-    lines = message.splitlines()
-    if len(lines) < 2:
-        return f"error: {message}"
-    return "\n".join([f"error: {len(lines)} problems", *(f"  - {line}" for line in lines)])

@@ -12,8 +12,8 @@ import typer
 from dfdbench.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
-    from dfdbench.care import Item
     from dfdbench.store import Store
+    from dfdbench.store.care import Item
 
 store_app = typer.Typer(
     help="Check what is stored; remove what no benchmark uses.",
@@ -36,9 +36,9 @@ def verify(
 ) -> None:
     """Compare every finished cell with what was written."""
     opened = _open(store)
-    from dfdbench import care
     from dfdbench.progress import for_terminal
-    from dfdbench.verify import verify as compare
+    from dfdbench.store import care
+    from dfdbench.store.verify import verify as compare
 
     found = compare(opened, for_terminal())
     print(
@@ -84,7 +84,7 @@ def prune(
 ) -> None:
     """Remove what no recorded plan uses, after asking; every run records its plan."""
     opened = _open(store)
-    from dfdbench import care
+    from dfdbench.store import care
 
     plans = care.recorded(opened)
     for name in forget or ():
