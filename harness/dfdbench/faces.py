@@ -123,6 +123,13 @@ def pick(store: Store, key: str, positions: Sequence[int]) -> list[NDArray[np.ui
     return [media.decode(data[int(n)]["image"]["bytes"]) for n in positions]
 
 
+def columns_of(store: Store, key: str, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns of the face store of a finished cell, a value a face, no image decoded."""
+    data = _read(store.path(key))
+    found: dict[str, list[Any]] = data.select_columns(list(names))[:]
+    return {name: found[name] for name in names}
+
+
 def _read(folder: Path) -> Any:
     """The faces as one Hugging Face data set, images as encoded bytes."""
     import datasets

@@ -16,10 +16,11 @@ def leaderboard(
     out: Annotated[Path | None, typer.Option(help="write the merged leaderboard here")] = None,
 ) -> None:
     """Merge results folders into one leaderboard."""
+    from dfdbench import results
     from dfdbench.leaderboard import merging, rank, tables
     from dfdbench.stages import report
 
-    rows = merging.merge(report.read(folders), keep_apart)
+    rows = merging.merge(results.read(folders), keep_apart)
     board = rank(rows, "merged")
     print(tables.to_terminal(board))
     if out is None:

@@ -15,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard
+from dfdbench import leaderboard, results
 from dfdbench.component import Component
 from dfdbench.data import sheet
-from dfdbench.errors import DataError, MissingError
+from dfdbench.data.videos import video_table
+from dfdbench.errors import MissingError
 from dfdbench.faces import MISSES, open_faces, pick
 from dfdbench.leaderboard import tables
 from dfdbench.plan import Plan
@@ -29,7 +30,7 @@ from dfdbench.store import write_bytes, write_text
 
 SCHEMA = 1
 CELL = b"dfdbench_cell"
-"""In a file of scores: the key of the cell that they are from."""
+"""In a file of scores or videos: the key of the cell that they are from."""
 
 Row = dict[str, Any]
 
@@ -41,7 +42,8 @@ def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: f
     metrics = {"schema": SCHEMA, "benchmark": plan.spec.name, "rows": rows}
     write_text(out / "metrics.json", json.dumps(metrics, indent=1))
     write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
-    _write_scores(plan, runtime, rows, out / "scores")
+    _write_scores(plan, runtime, rows, out / results.SCORES)
+    _write_videos(plan, runtime, out / results.VIDEOS)
     write_board(board, rows, out)
     _write_traces(outcome, plan, out / "failures")
     if outcome.computed or not (out / "training.png").exists():
@@ -93,27 +95,6 @@ def write_faces(plan: Plan, runtime: Runtime, out: Path) -> list[Path]:
         write_text(target / "misses.csv", text.getvalue())
         written.append(target)
     return written
-
-
-def read(folders: list[Path]) -> dict[str, Row]:
-    """The ``metrics.json`` of results folders, by folder.
-
-    Raises:
-        MissingError: a folder has none.
-        DataError: it is not what :func:`write` wrote.
-    """
-    found = {}
-    for folder in folders:
-        path = folder / "metrics.json"
-        if not path.is_file():
-            raise MissingError(
-                f"no {path}; give folders that `dfdbench run` wrote, as results/demo"
-            )
-        try:
-            found[str(folder)] = _json(path)
-        except ValueError as error:
-            raise DataError(f"{path} is not JSON: {error}") from error
-    return found
 
 
 def collect(plan: Plan, runtime: Runtime, outcome: Outcome) -> list[Row]:
@@ -217,7 +198,7 @@ def _write_scores(plan: Plan, runtime: Runtime, rows: list[Row], target: Path) -
     try:
         for row in rows:
             if row["status"] == "done":
-                name, scored = f"{_file(row)}.parquet", plan.cells[row["key"]].inputs["scores"]
+                name, scored = results.score_file(row), plan.cells[row["key"]].inputs["scores"]
                 if _holds(target / name, scored):
                     shutil.copy2(target / name, fresh / name)  # a tenth of writing it
                     continue
@@ -231,27 +212,31 @@ def _write_scores(plan: Plan, runtime: Runtime, rows: list[Row], target: Path) -
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _write_videos(plan: Plan, runtime: Runtime, target: Path) -> None:
+    """One Parquet file a test set: what is known of each of its videos."""
+    for test, test_set in plan.spec.test_sets.items():
+        split = next((s for s in plan.splits if (s.where, s.split) == (test, test_set.split)), None)
+        path = target / f"{test}.parquet"
+        if split is None or not runtime.store.has(split.faces) or _holds(path, split.faces):
+            continue
+        buffer, index = io.BytesIO(), plan.cells[split.faces].inputs["index"]
+        table = video_table(runtime.store, index, split.faces)
+        pq.write_table(table.replace_schema_metadata({CELL: split.faces}), buffer)
+        write_bytes(path, buffer.getvalue())
+
+
 def _holds(path: Path, key: str) -> bool:
-    """Whether a file of scores was written from this cell."""
+    """Whether a file of scores or videos was written from this cell."""
     try:
         return (pq.read_schema(path).metadata or {}).get(CELL) == key.encode()
     except (OSError, pa.ArrowInvalid):
         return False
 
 
-def _file(row: Row) -> str:
-    names = ("detector", "train_set", "seed", "test_set", "perturbation")
-    return "-".join(str(row[name]) for name in names)
-
-
 def labelled(table: Any, row: Mapping[str, Any]) -> Any:
     """A table of scores with the ids of its row of the leaderboard before its own columns."""
-    columns = {
-        name: pa.array([row[name]] * len(table))
-        for name in ("detector", "train_set", "seed", "test_set", "perturbation")
-    }
-    own = ("video_id", "frame_index", "path", "label", "p_fake")
-    return pa.table({**columns, **{name: table[name] for name in own}})
+    columns = {name: pa.array([row[name]] * len(table)) for name in results.IDS}
+    return pa.table({**columns, **{name: table[name] for name in results.SCORE_COLUMNS}})
 
 
 def _write_traces(outcome: Outcome, plan: Plan, folder: Path) -> None:
