@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,36 @@ def test_unfinished_cells_and_locks_are_unused_unless_planned_or_held(
         items, _ = care.unused(store, {finished, "planned", "coming"})
     assert names(items) == {(care.PARTIAL, "left"), (care.LOCK, "stale")}
     assert items[0].size == 7
+
+
+def test_notes_of_processes_that_are_gone_are_removed_those_of_live_ones_stay(
+    store: Store, cell: Cell
+) -> None:
+    for key in ("gone", "live"):
+        store.notes.begin(key, "train ln")
+    store.notes.fail("dropped", "train ln", "NaN loss")
+    store.notes.fail("wanted", "train ln", "NaN loss")
+    with FileLock(store.root / "locks" / "live.lock"):
+        items, _ = care.unused(store, {"wanted"})
+        notes = {item.name for item in items if item.kind == care.NOTE}
+        assert notes == {"running/gone.json", "failed/dropped.json"}
+        care.remove(store, items)
+    assert set(store.notes.running()) == {"live"}
+    assert set(store.notes.failed()) == {"wanted"}
+
+
+def test_logs_of_slurm_jobs_stay_for_a_week(store: Store, cell: Cell) -> None:
+    now = time.time()
+    for name, age in (("old", 8), ("new", 6)):
+        folder = store.root / "jobs" / name
+        folder.mkdir(parents=True)
+        (folder / "log.out").write_text("said")
+        for path in (folder / "log.out", folder):
+            os.utime(path, (now, now - age * 24 * 3600))
+    items, _ = care.unused(store, ())
+    assert [(i.name, i.size) for i in items if i.kind == care.LOG] == [("jobs/old", 4)]
+    care.remove(store, items)
+    assert [path.name for path in (store.root / "jobs").iterdir()] == ["new"]
 
 
 def test_looking_changes_nothing(store: Store, cell: Cell) -> None:

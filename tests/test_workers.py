@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ def work(job: tuple[str, Path]) -> int:
     name = what.split("-")[0]
     with (folder / f"{what}.starts").open("a") as file:
         file.write(".")
+    (folder / f"{os.getpid()}.pid").touch()
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "hang":
@@ -74,3 +77,43 @@ def test_a_job_that_never_ends_is_lost_after_the_limit(tmp_path: Path) -> None:
 def test_an_error_of_a_job_is_raised_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="a bug in a plugin"):
         list(workers.spread(work, names(tmp_path, "ok-1", "raise-1"), 2, 60, no_job_is_lost))
+
+
+ORPHANED = """
+import sys
+from pathlib import Path
+import test_workers as jobs
+from dfdbench.data import workers
+
+if __name__ == "__main__":
+    work = jobs.names(Path(sys.argv[1]), "ok-1", "note-2", "hang-3")
+    for done in workers.spread(jobs.work, work, 2, 600, jobs.no_job_is_lost):
+        print(done, flush=True)
+"""
+
+
+def test_the_processes_of_a_killed_parent_end(tmp_path: Path) -> None:
+    script = tmp_path / "orphaned.py"
+    script.write_text(ORPHANED)
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as parent:  # fmt: skip
+        assert parent.stdout is not None
+        while not (tmp_path / "hang-3.starts").exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        children = [int(path.name[:-4]) for path in tmp_path.glob("*.pid")]
+        assert children
+        parent.kill()
+    until = time.monotonic() + 30
+    while any(map(alive, children)):
+        assert time.monotonic() < until, "a process outlives its parent"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False

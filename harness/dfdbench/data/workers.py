@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import faulthandler
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -54,7 +56,9 @@ def _pooled(
 ) -> Iterator[tuple[Job, int | None]]:
     """Each job with its result, None where the pool broke before it had one."""
     # spawn: a forked child would inherit torch's threads and locks.
-    pool = ProcessPoolExecutor(min(count, len(jobs)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(count, len(jobs)), mp_context=get_context("spawn"), initializer=_watch_parent
+    )
     with pool:
         futures = {pool.submit(_limited, work, job, limit): n for n, job in enumerate(jobs)}
         broken: list[int] = []
@@ -69,6 +73,18 @@ def _pooled(
             raise
     for n in sorted(broken):  # in their order: what had started comes first
         yield jobs[n], None
+
+
+def _watch_parent() -> None:
+    """A killed parent cannot end its processes, which would wait for their next job for ever."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _limited(work: Callable[[Any], int], job: Any, limit: float) -> int:

@@ -12,6 +12,7 @@ from dfdbench.errors import MissingError
 from dfdbench.executors import Handle, Report, attempt, raise_told
 from dfdbench.plan import Cell
 from dfdbench.runtime import Runtime, Site
+from dfdbench.store import JOBS
 
 
 class OnSlurm:
@@ -29,7 +30,7 @@ class OnSlurm:
         self.runtime, self.options = runtime, options
         self.submitit = _imported()
         self.site = runtime.site()
-        folder = options.logs or runtime.store.root / "jobs"
+        folder = options.logs or runtime.store.root / JOBS
         try:
             self.executor = self.submitit.AutoExecutor(
                 folder=folder.absolute(), cluster=options.cluster

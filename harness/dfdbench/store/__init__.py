@@ -34,6 +34,8 @@ from dfdbench.store.notes import Notes
 
 META = "meta.json"
 HASHES = "hashes.sqlite"
+JOBS = "jobs"
+"""Folder of the logs of Slurm jobs."""
 
 
 def default_root() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from filelock import FileLock, Timeout
 
 from dfdbench.component import sha256_of
 from dfdbench.errors import StoreError
-from dfdbench.store import HASHES, Store
+from dfdbench.store import HASHES, JOBS, Store
 from dfdbench.store.hashes import Hashes
+from dfdbench.store.notes import FAILED, RUNNING
 
 CELL, CACHE, PARTIAL = "cells of no recorded plan", "caches of pixels", "unfinished cells"
 LEFT, LOCK, HASH = "rest of an interrupted removal", "locks of nothing", "hashes of files now gone"
+NOTE, LOG = "notes of processes now gone", "logs of Slurm jobs, older than a week"
+WEEK = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,14 @@ def _leftovers(store: Store, used: Collection[str], finished: set[str]) -> Itera
         known = path.stem in (finished | partial | set(used))
         if not known and _free(store, path.stem):
             yield Item(LOCK, path.stem)
+    for what in (RUNNING, FAILED):
+        for path in sorted((store.root / what).glob("*.json")):
+            # A failure is told by `status` as long as a plan wants the cell.
+            if (what == RUNNING or path.stem not in used) and _free(store, path.stem):
+                yield Item(NOTE, f"{what}/{path.name}", path.stat().st_size)
+    for path in sorted((store.root / JOBS).glob("*")):
+        if time.time() - _touched(path) > WEEK:
+            yield Item(LOG, f"{JOBS}/{path.name}", size_of(path))
     for path in sorted((store.root / "removed").glob("*")):
         yield Item(LEFT, path.name, size_of(path))
     if (store.root / HASHES).is_file():
@@ -105,10 +117,15 @@ def _leftovers(store: Store, used: Collection[str], finished: set[str]) -> Itera
             yield from (Item(HASH, name) for name in hashes.gone())
 
 
+def _touched(path: Path) -> float:
+    """When a file, or anything in a folder, was last written; seconds since 1970."""
+    return max((each.lstat().st_mtime for each in (path, *path.rglob("*"))), default=0.0)
+
+
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; those that vanish meanwhile count as nothing."""
+    """Bytes of a file or of all files in a folder; those that vanish meanwhile count as nothing."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in (folder, *folder.rglob("*")):
         try:
             total += path.lstat().st_size if path.is_file() else 0
         except OSError:
@@ -135,6 +152,8 @@ def remove(store: Store, items: Iterable[Item], forget: Iterable[str] = ()) -> l
 
 def discard(store: Store, item: Item) -> bool:
     """Remove a cell, or what is left of one, with its lock; False: a process holds it."""
+    if item.kind in (NOTE, LOG):
+        return _delete(store.root / item.name)
     with _locked(store, item.name) as held:
         if held:
             # A kill must leave no half of a cell where a whole one is looked for, nor of an
@@ -148,6 +167,15 @@ def discard(store: Store, item: Item) -> bool:
                 shutil.rmtree(away)
             _lock_file(store, item.name).unlink(missing_ok=True)
         return held
+
+
+def _delete(path: Path) -> bool:
+    """Remove what may vanish at any moment, and what nothing is computed from."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return not path.exists()
 
 
 def _free(store: Store, key: str) -> bool:
