@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def spec(crops: Path) -> dict[str, Any]:
 
 
 Write = Callable[[dict[str, Any]], Path]
+Disk = Callable[[str], Path]
 Dfdbench = Callable[..., tuple[int, str, str]]
 
 
@@ -141,3 +143,25 @@ def write_spec(tmp_path: Path) -> Write:
         return path
 
     return write
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A small disk, mounted with options such as ``size=64k`` or ``size=32m,ro``; again: changed.
+
+    It can be full or read-only: chmod does not stop root.
+    """
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mounted(options: str) -> Path:
+        again = ",remount" if os.path.ismount(folder) else ""
+        command = ["mount", "-t", "tmpfs", "-o", options + again, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"needs the privilege to mount a small disk: {done.stderr.strip()}")
+        return folder
+
+    yield mounted
+    if os.path.ismount(folder):
+        subprocess.run(["umount", str(folder)], check=True)

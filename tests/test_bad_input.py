@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Dfdbench, Write
+from conftest import Dfdbench, Disk, Write
 from safetensors.torch import save_file
 
 from dfdbench import hookimpl
@@ -627,33 +627,14 @@ def test_results_that_cannot_be_written_cost_no_cell(
     assert "7 cells, 7 of them in the store" in error
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A disk of so many KiB, whose size may be changed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def sized(kib: int) -> Path:
-        how = f"size={kib}k" + (",remount" if os.path.ismount(folder) else "")
-        command = ["mount", "-t", "tmpfs", "-o", how, "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"needs the privilege to mount a small disk: {done.stderr.strip()}")
-        return folder
-
-    yield sized
-    if os.path.ismount(folder):
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_disk_that_is_full_at_any_stage_is_said_and_leaves_no_half_cell(
     small: dict[str, Any],
     dfdbench: Dfdbench,
     write_spec: Write,
     crops: Path,
-    disk: Callable[[int], Path],
+    disk: Disk,
 ) -> None:
-    store = disk(8) / "store"
+    store = disk("size=8k") / "store"
     where = (write_spec(small), "--data", crops, "--workers", 0, "--store", store)
     stopped_in: list[str] = []
     kept: set[str] = set()
@@ -662,7 +643,8 @@ def test_a_disk_that_is_full_at_any_stage_is_said_and_leaves_no_half_cell(
     for command in ("faces", "run"):
         for room in range(8, 4096, 32):
             used = os.statvfs(store.parent)
-            disk((used.f_blocks - used.f_bfree) * used.f_frsize // 1024 + room)
+            kib = (used.f_blocks - used.f_bfree) * used.f_frsize // 1024 + room
+            disk(f"size={kib}k")
             code, out, error = dfdbench(command, *where)
             left = {path.split("/")[0] for path in debris(store)}
             assert left <= {"partial"}
@@ -707,14 +689,14 @@ def test_a_disk_that_is_full_at_the_end_costs_no_cell(
     dfdbench: Dfdbench,
     write_spec: Write,
     crops: Path,
-    disk: Callable[[int], Path],
+    disk: Disk,
 ) -> None:
-    out = disk(16) / "out"
+    out = disk("size=16k") / "out"
     command = ("run", write_spec(unharmed), "--data", crops, "--workers", 0, "--out", out)
     code, _, error = dfdbench(*command)
     assert code == 4
     assert f"cannot write the results to {out}: No space left on device" in error
-    disk(4096)
+    disk("size=4096k")
     assert dfdbench(*command)[0] == 0
     assert {path.name for path in out.iterdir()} >= {"leaderboard.md", "metrics.json", "scores"}
 

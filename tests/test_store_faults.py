@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Dfdbench, Write
+from conftest import Dfdbench, Disk, Write
 
 from chaos import contents
 from dfdbench.errors import StoreError
@@ -19,36 +18,17 @@ from dfdbench.store import Store, key_of
 KEY = key_of("a cell")
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A small disk that can be made ``ro`` or ``rw``: chmod does not stop root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mounted(how: str) -> Path:
-        options = f"size=32m,{how}" + (",remount" if os.path.ismount(folder) else "")
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"needs the privilege to mount a small disk: {done.stderr.strip()}")
-        return folder
-
-    yield mounted
-    if os.path.ismount(folder):
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_store_that_turns_read_only_is_said_and_keeps_what_is_there(
     dfdbench: Dfdbench, write_spec: Write, spec: dict[str, Any], crops: Path,
-    disk: Callable[[str], Path], tmp_path: Path, jobs: int,
+    disk: Disk, tmp_path: Path, jobs: int,
 ) -> None:  # fmt: skip
-    store = disk("rw") / "store"
+    store = disk("size=32m,rw") / "store"
     where = ("--data", crops, "--workers", 0, "--store", store, "--jobs", jobs)
     assert dfdbench("run", write_spec(spec), *where, "--only", "probe")[0] == 0
     before = contents(store)
-    disk("ro")
+    disk("size=32m,ro")
     code, out, error = dfdbench("run", write_spec(spec), *where)
     assert (code, out) == (4, "")
     assert f"error: cannot write to the store {store}: Read-only file system" in error
@@ -56,18 +36,26 @@ def test_a_store_that_turns_read_only_is_said_and_keeps_what_is_there(
     assert "Traceback" not in error
     code, out, _ = dfdbench("status", write_spec(spec), *where[:2], "--store", store)
     assert (code, "7 done" in out) == (0, True)
-    disk("rw")
+    disk("size=32m,rw")
     assert dfdbench("run", write_spec(spec), *where)[0] == 0
     assert before.items() <= contents(store).items()
 
 
-def test_a_cell_whose_store_turns_read_only_meanwhile_is_said(disk: Callable[[str], Path]) -> None:
-    store = Store(disk("rw") / "store")
-    with pytest.raises(StoreError, match="Read-only file system"), store.compute(KEY, {}) as folder:
-        assert folder is not None
-        disk("ro")
+def test_a_cell_whose_store_turns_read_only_meanwhile_is_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel does so after a fault of the disk; `mount` refuses while a lock is held open."""
+
+    def refuse(source: object, target: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(target))
+
+    with (
+        monkeypatch.context() as faulty,
+        pytest.raises(StoreError, match="Read-only file system"),
+        store.compute(KEY, {}),
+    ):
+        faulty.setattr(os, "replace", refuse)
     assert not store.has(KEY)
-    disk("rw")
     with store.compute(KEY, {}) as folder:
         assert folder is not None
     assert store.has(KEY)
