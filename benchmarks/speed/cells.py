@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +74,35 @@ def overhead(name: str, how: Callable[[Runtime], Any], counts: list[int]) -> lis
     return rows
 
 
+DVC_STAGES = """stages:
+  empty:
+    matrix: {n: NUMBERS}
+    cmd: echo ${item.n} > ${item.n}.json
+    outs:
+      - ${item.n}.json: {cache: false}
+"""
+
+
+def on_dvc(counts: list[int]) -> list[Row]:
+    """``dvc repro`` of so many empty stages, and once more with nothing to do."""
+    rows = []
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            stages = DVC_STAGES.replace("NUMBERS", str(list(range(count))))
+            (Path(folder) / "dvc.yaml").write_text(stages)
+
+            def dvc(*arguments: str, folder: str = folder) -> None:
+                command = [sys.executable, "-m", "dvc", *arguments, "-q"]
+                subprocess.run(command, cwd=folder, check=True)
+
+            dvc("init", "--no-scm")
+            took, again = (measure.seconds(lambda: dvc("repro")) for _ in range(2))
+        per_stage = f"{1000 * took / count:.0f} ms a stage"
+        rows.append(Row(f"dvc: {count:,} empty stages", f"{took:.1f} s", per_stage))
+        rows.append(Row(f"dvc: {count:,} stages, nothing to do", f"{again:.1f} s"))
+    return rows
+
+
 def planning(folder: Path, repeats: int) -> Row:
     """10 detectors, 10 seeds, 50 test sets: about 10,000 cells."""
     from PIL import Image
@@ -112,6 +143,7 @@ def planning(folder: Path, repeats: int) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[12, 120, 1200])
+    parser.add_argument("--dvc", type=int, default=120, help="largest count for DVC, which is slow")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -120,6 +152,8 @@ def main() -> None:
     rows += overhead("local, 2 jobs", lambda runtime: Processes(runtime, 2), options.counts)
     if importlib.util.find_spec("ray"):
         rows += overhead("ray", on_ray, options.counts)
+    if importlib.util.find_spec("dvc"):
+        rows += on_dvc([count for count in options.counts if count <= options.dvc])
     print(measure.table(rows))
 
 
