@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from dfdbench.data.videos import video_table
 from dfdbench.runtime import Runtime
 from dfdbench.stages import score
 
-VERSION = 1
+VERSION = 2
 FILE = "metrics.json"
 
 
@@ -21,13 +22,13 @@ def run(cell: Any, runtime: Runtime, folder: Path) -> None:
     from dfdbench import metrics  # brings scikit-learn, which planning can do without
 
     frames = _scores(runtime, cell.inputs["scores"])
-    threshold, origin = 0.5, "0.5, no validation"
+    threshold = None
     if "validation" in cell.inputs:
         videos = metrics.video_scores(**_scores(runtime, cell.inputs["validation"]))
-        found = metrics.eer_threshold(videos.label, videos.p_fake)
-        if found is not None:
-            threshold, origin = found, "validation EER"
-    result = metrics.evaluate(**frames, threshold=threshold, threshold_from=origin)
+        threshold = metrics.eer_threshold(videos.label, videos.p_fake)
+    about = video_table(runtime.store, cell.inputs["index"], cell.inputs["faces"]).to_pydict()
+    statistics = cell.config["statistics"]
+    result = metrics.evaluate(**frames, threshold=threshold, about=about, **statistics)
     (folder / FILE).write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
