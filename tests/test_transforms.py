@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from dfdbench_plugins import transforms
 from dfdbench_plugins.transforms import ops
 from dfdbench_plugins.transforms.base import PerImage
 
+FILTERS = get_args(transforms.Resize.model_fields["filter"].annotation)
 RANDOM = transforms.dfdbench_transforms()
 FIXED: list[PerImage] = [
     transforms.Flip(),
@@ -25,6 +26,15 @@ FIXED: list[PerImage] = [
     transforms.Jpeg(quality=50),
     transforms.Resize(factor=0.5),
     transforms.GaussianNoise(sigma=5),
+]
+ZERO: list[PerImage] = [
+    transforms.Affine(degrees=0, translate=0, scale=1),
+    transforms.GaussianBlur(kernel=5, sigma=0),
+    transforms.GaussianBlur(kernel=None, sigma=0),
+    transforms.GaussianBlur(kernel=1, sigma=2),
+    transforms.ColourJitter(brightness=0, contrast=0),
+    *(transforms.Resize(factor=1, filter=name) for name in FILTERS),
+    transforms.GaussianNoise(sigma=0),
 ]
 
 
@@ -59,7 +69,8 @@ def test_augmentation_is_reproduced_by_the_generator_alone(cls: Any) -> None:
 def test_each_image_of_a_batch_is_changed_by_parameters_of_its_own(cls: Any) -> None:
     same = pictures(1).repeat(8, 1, 1, 1)
     results = {bytes(image.numpy().tobytes()) for image in cls().augment(same, rng())}
-    assert len(results) == 2 if cls is transforms.Flip else len(results) >= 7
+    values = {transforms.Flip: 2, transforms.H264: 4}  # H264 has 23 whole numbers to draw from
+    assert len(results) >= values.get(cls, 7)
 
 
 @pytest.mark.parametrize("transform", FIXED, ids=lambda t: t.name)
@@ -85,6 +96,7 @@ def test_a_perturbation_depends_neither_on_the_batch_nor_on_the_memory_layout(
         (transforms.Jpeg(), "quality"),
         (transforms.Resize(), "factor"),
         (transforms.GaussianNoise(), "sigma"),
+        (transforms.H264(), "crf"),
     ],
 )
 def test_a_range_is_no_strength_of_a_perturbation(transform: PerImage, option: str) -> None:
@@ -175,6 +187,119 @@ def test_gaussian_noise_has_the_standard_deviation_that_was_asked_for() -> None:
     assert abs(float(noise.mean())) < 0.15
 
 
+@pytest.mark.parametrize("transform", ZERO, ids=lambda t: f"{t.name}-{t.to_spec()}")
+def test_strength_zero_gives_every_image_back_bit_for_bit(transform: PerImage) -> None:
+    images = pictures(3, size=45)
+    assert transform.does_nothing()
+    assert torch.equal(transform.perturb(images.clone()), images)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [*FIXED, transforms.Jpeg(quality=100), transforms.H264(crf=0), transforms.H264(crf=23)],
+    ids=lambda t: f"{t.name}-{t.to_spec()}",
+)
+def test_no_other_strength_is_said_to_be_zero(transform: PerImage) -> None:
+    assert not transform.does_nothing()
+    images = pictures(1)
+    assert not torch.equal(transform.perturb(images.clone()), images)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_factor_of_a_half_keeps_detail_by_nearest_alone(name: str) -> None:
+    board = torch.tensor([[0, 200], [200, 0]], dtype=torch.uint8).repeat(16, 16)
+    image = board.expand(1, 3, 32, 32).contiguous()
+    small = transforms.Resize(factor=0.5, filter=name).perturb(image)
+    # Every pixel that `nearest` takes lies on the same diagonal of its square of four.
+    wanted = 0 if name == "nearest" else 100
+    assert difference(small, torch.full_like(small, wanted)).max() <= (0 if wanted == 0 else 12)
+
+
+def test_resize_equals_pillow_down_and_up() -> None:
+    image = pictures(1, size=50)[0]
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+    how = Image.Resampling.LANCZOS
+    expected = torch.from_numpy(np.array(picture.resize((15, 15), how).resize((50, 50), how)))
+    found = transforms.Resize(factor=0.3, filter="lanczos").perturb(image[None])[0]
+    assert torch.equal(found, expected.permute(2, 0, 1))
+
+
+def test_a_kernel_of_null_is_wide_enough_that_a_wider_one_changes_nothing() -> None:
+    images = pictures(1, size=96)
+    own = transforms.GaussianBlur(kernel=None, sigma=2).perturb(images)
+    assert torch.equal(own, transforms.GaussianBlur(kernel=17, sigma=2).perturb(images))
+    wider = transforms.GaussianBlur(kernel=33, sigma=2).perturb(images)
+    assert difference(own, wider).max() <= 1
+    narrow = transforms.GaussianBlur(kernel=3, sigma=2).perturb(images)
+    assert difference(narrow, wider).max() > 5
+
+
+def test_an_image_has_the_same_noise_at_every_strength_only_larger() -> None:
+    grey = torch.full((1, 3, 64, 64), 128, dtype=torch.uint8)
+    weak, strong = (
+        transforms.GaussianNoise(sigma=sigma).perturb(grey).double() - 128 for sigma in (8, 16)
+    )
+    assert difference((2 * weak), strong).max() <= 2  # each is rounded: 2 * 0.5 + 0.5
+
+
+def test_two_images_have_different_noise() -> None:
+    images = torch.stack([torch.full((3, 32, 32), value, dtype=torch.uint8) for value in (99, 100)])
+    noisy = transforms.GaussianNoise(sigma=8).perturb(images)
+    assert not torch.equal(noisy[0] - 99, noisy[1] - 100)
+
+
+def clip(frames: int = 5, size: int = 64) -> torch.Tensor:
+    """A picture that moves to the right, as in a video."""
+    (picture,) = pictures(1, size=size, seed=3)
+    return torch.stack([picture.roll(2 * n, dims=-1) for n in range(frames)])
+
+
+def test_h264_loses_more_at_a_higher_crf_and_gives_the_same_each_time() -> None:
+    frames = clip()
+    lost = []
+    for crf in (18, 30, 42):
+        coded = transforms.H264(crf=crf).perturb(frames)
+        assert torch.equal(coded, transforms.H264(crf=crf).perturb(frames))
+        lost.append(float(difference(coded, frames).float().mean()))
+    assert lost[0] < lost[1] < lost[2]
+
+
+def test_h264_predicts_the_faces_of_a_video_from_each_other() -> None:
+    frames = clip()
+    assert transforms.H264.per_video
+    together = transforms.H264(crf=30).perturb(frames)
+    alone = torch.cat([transforms.H264(crf=30).perturb(frame[None]) for frame in frames])
+    assert not torch.equal(together, alone)
+    # Each frame is nearer to itself than to its neighbour: they come back in their order.
+    own = difference(together, frames).float().mean(dim=(1, 2, 3))
+    other = difference(together, frames.roll(1, dims=0)).float().mean(dim=(1, 2, 3))
+    assert (own < other).all()
+
+
+def test_h264_in_training_is_a_clip_of_each_face_alone() -> None:
+    frames = clip(3)
+    found = transforms.H264(crf=30).augment(frames, rng())
+    alone = torch.cat([transforms.H264(crf=30).perturb(frame[None]) for frame in frames])
+    assert torch.equal(found, alone)
+
+
+@pytest.mark.parametrize("sides", [(33, 50), (50, 33), (17, 19), (1, 1)])
+def test_h264_takes_faces_of_odd_sides(sides: tuple[int, int]) -> None:
+    frames = clip(2)[:, :, : sides[0], : sides[1]]
+    coded = transforms.H264(crf=10).perturb(frames)
+    assert coded.shape == frames.shape and coded.dtype == torch.uint8
+    assert difference(coded, frames).float().mean() < 8
+
+
+def test_h264_keeps_grey_and_turns_no_colour_into_another() -> None:
+    flat = [(0, 0, 0), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    for colour in flat:
+        frame = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+        # A level of luma is 255 / 219 = 1.2 of red, and one of chroma up to 2.
+        coded = transforms.H264(crf=0).perturb(frame.contiguous())
+        assert difference(coded, frame).max() <= 3
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -182,6 +307,7 @@ def test_gaussian_noise_has_the_standard_deviation_that_was_asked_for() -> None:
         (lambda: transforms.Jpeg(quality=0), "not between 1 and 100"),
         (lambda: transforms.GaussianBlur(kernel=4), "odd side"),
         (lambda: transforms.Resize(factor=1.5), "not between 0.01 and 1"),
+        (lambda: transforms.H264(crf=52), "not between 0 and 51"),
     ],
 )
 def test_options_outside_their_range_are_refused(build: Any, message: str) -> None:

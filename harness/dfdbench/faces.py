@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfdbench import media
+from dfdbench.data.perturbed import Perturbing, chunks
 from dfdbench.progress import Progress, Silent
 from dfdbench.store import Store, key_of
 
@@ -99,7 +101,11 @@ def open_faces(
     perturbation: Transform | None = None,
     progress: Progress | None = None,
 ) -> Faces:
-    """The faces of a finished cell of the faces stage."""
+    """The faces of a finished cell of the faces stage, their pixels put through a perturbation.
+
+    Raises, when the pixels are asked for:
+        DataError: the perturbation changes none of them, and its strength is not zero.
+    """
     data = _read(store.path(key))
     columns = data.select_columns(["label", "video_id", "frame_index", "path", "method"])[:]
 
@@ -153,7 +159,7 @@ def _pixels(
         "faces": key,
         "size": size,
         "interpolation": interpolation if size else None,
-        "perturbation": perturbation.identity() if perturbation else None,
+        "perturbation": _identity(perturbation) if perturbation else None,
     }
     pixels = key_of(recipe)
     with store.compute(pixels, recipe) as folder:
@@ -174,25 +180,31 @@ def _decode_all(
     progress: Progress,
 ) -> None:
     data = _read(faces)
+    place = data.select_columns(["video_id", "frame_index"])[:]
+    perturb = Perturbing(perturbation) if perturbation else None
+    parts = chunks(place["video_id"], perturbation is not None and perturbation.per_video)
     # Not through a memory map: where the disk is full, that ends the process by a signal.
     with target.open("wb") as file, progress.task(f"decode {len(data)} faces", len(data)) as task:
-        for start in range(0, len(data), 256):
-            encoded = [image["bytes"] for image in data[start : start + 256]["image"]]
-            images = [media.decode(each) for each in encoded]
-            if perturbation is not None:
-                images = _perturbed(images, perturbation)
+        for part in parts:
+            images = [media.decode(image["bytes"]) for image in data[part]["image"]]
+            if perturb is not None:
+                images = perturb(images, place["frame_index"][part])
             if size is not None:
                 images = [media.resize(image, size, interpolation) for image in images]
-            if start == 0:
+            if part.start == 0:
                 shape = (len(data), *images[0].shape)
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.stack(images).data)
             task.advance(len(images))
+    if perturb is not None:
+        perturb.check()
 
 
-def _perturbed(images: list[NDArray[np.uint8]], perturbation: Transform) -> list[NDArray[np.uint8]]:
-    import torch
+def _identity(perturbation: Transform) -> dict[str, Any]:
+    """What perturbed pixels depend on: options and source, as the key of a score does."""
+    from dfdbench.registry import source_hash
 
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return list(perturbation.perturb(batch).permute(0, 2, 3, 1).numpy())
+    modules = {type(part).__module__ for part in perturbation.walk()}
+    source = {name: source_hash(sys.modules[name]) for name in sorted(modules)}
+    return {**perturbation.identity(), "source": source}

@@ -5,18 +5,34 @@ uniformly and for each image anew, in training; as a perturbation it is refused,
 must have one strength. Amounts that are symmetric (``degrees``, ``translate``, ``brightness``,
 ``contrast``) are drawn from plus or minus their size in training and taken as they stand, sign
 and all, as a perturbation. ``p`` acts in training only.
+
+The strength zero of a perturbation, at which each image comes back bit for bit: ``affine`` with
+``degrees`` 0, ``translate`` 0 and ``scale`` 1; ``gaussian_blur`` with ``sigma`` 0 or ``kernel`` 1;
+``colour_jitter`` with both amounts 0; ``resize`` with ``factor`` 1; ``gaussian_noise`` with
+``sigma`` 0. ``flip``, ``jpeg`` and ``h264`` have none: even at JPEG quality 100 and at H.264 CRF 0
+colours are stored at half the resolution and rounded.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from dfdbench import hookimpl
 from dfdbench.api import Transform
-from dfdbench_plugins.transforms.base import IntSpan, PerImage, Span, drawn, uniform, whole, within
+from dfdbench_plugins.transforms.base import (
+    IntSpan,
+    MaybeIntSpan,
+    PerImage,
+    Span,
+    drawn,
+    uniform,
+    whole,
+    within,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -72,6 +88,10 @@ class Affine(PerImage):
         """Degrees, shift along x and y as fractions, scale."""
         return self.degrees, self.translate, self.translate, self.one("scale")
 
+    def does_nothing(self) -> bool:
+        """Whether nothing is turned, shifted or scaled."""
+        return self.fixed() == (0, 0, 0, 1)
+
     def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
         """Warp."""
         from dfdbench_plugins.transforms import ops
@@ -84,28 +104,40 @@ class GaussianBlur(PerImage):
     """Blurs with a Gaussian kernel; the border is mirrored."""
 
     name = "gaussian_blur"
-    kernel: Annotated[IntSpan, within(1, 99)] = Field(
-        (3, 7), description="side of the kernel in pixels, odd: one value or [low, high]"
+    kernel: Annotated[MaybeIntSpan, within(1, 99)] = Field(
+        (3, 7),
+        description="side of the kernel in pixels, odd: one value or [low, high]; null: 4 sigma to "
+        "either side",
     )
-    sigma: Annotated[Span, within(0.01, 100)] = Field(
+    sigma: Annotated[Span, within(0, 100)] = Field(
         (0.1, 2.0), description="standard deviation in pixels: one value or [low, high]"
     )
 
     @field_validator("kernel")
     @classmethod
-    def _odd(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
-        sides: Sequence[int] = value if isinstance(value, tuple) else (value,)
-        if any(side % 2 == 0 for side in sides):
+    def _odd(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        sides: Sequence[int | None] = value if isinstance(value, tuple) else (value,)
+        if any(side is not None and side % 2 == 0 for side in sides):
             raise ValueError(f"a blur's kernel has an odd side, not {value}")
         return value
 
     def draw(self, rng: torch.Generator) -> Params:
         """Kernel and sigma."""
+        if self.kernel is None:
+            sigma = drawn(rng, self.sigma)
+            return _wide(sigma), sigma
         return whole(rng, self.kernel, step=2), drawn(rng, self.sigma)
 
     def fixed(self) -> Params:
         """Kernel and sigma."""
-        return self.one("kernel"), self.one("sigma")
+        kernel = None if self.kernel is None else self.one("kernel")
+        sigma = self.one("sigma")
+        return _wide(sigma) if kernel is None else kernel, sigma
+
+    def does_nothing(self) -> bool:
+        """Whether the kernel is a single pixel or has no width."""
+        kernel, sigma = self.fixed()
+        return kernel == 1 or sigma == 0
 
     def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
         """Blur."""
@@ -137,6 +169,10 @@ class ColourJitter(PerImage):
     def fixed(self) -> Params:
         """Factor of brightness, factor of contrast, 0."""
         return 1 + self.brightness, 1 + self.contrast, 0
+
+    def does_nothing(self) -> bool:
+        """Whether both factors are 1."""
+        return self.fixed() == (1, 1, 0)
 
     def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
         """Adjust."""
@@ -175,8 +211,8 @@ class Resize(PerImage):
     factor: Annotated[Span, within(0.01, 1)] = Field(
         (0.5, 1.0), description="side of the small image / side, above 0 to 1: one or [low, high]"
     )
-    filter: Literal["bicubic", "bilinear", "nearest"] = Field(
-        "bicubic", description="filter of both steps; antialiased unless nearest"
+    filter: Literal["nearest", "box", "bilinear", "bicubic", "lanczos"] = Field(
+        "bicubic", description="Pillow's filter of both steps; antialiased unless nearest"
     )
 
     def draw(self, rng: torch.Generator) -> Params:
@@ -186,6 +222,10 @@ class Resize(PerImage):
     def fixed(self) -> Params:
         """Factor."""
         return (self.one("factor"),)
+
+    def does_nothing(self) -> bool:
+        """Whether the small image is as large as the image."""
+        return self.fixed() == (1,)
 
     def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
         """Shrink and enlarge."""
@@ -197,8 +237,9 @@ class Resize(PerImage):
 class GaussianNoise(PerImage):
     """Adds independent Gaussian noise to every channel of every pixel.
 
-    As a perturbation an image's noise depends on its content alone, so that scores depend
-    neither on the order of the images nor on how they are batched.
+    As a perturbation an image's noise is seeded by a checksum (CRC-32) of its pixels and by nothing
+    else, so that scores depend neither on the order of the images nor on how they are batched. An
+    image has the same noise at every strength, only larger.
     """
 
     name = "gaussian_noise"
@@ -214,6 +255,10 @@ class GaussianNoise(PerImage):
         """Sigma."""
         return (self.one("sigma"),)
 
+    def does_nothing(self) -> bool:
+        """Whether there is no noise."""
+        return self.fixed() == (0,)
+
     def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
         """Add noise."""
         from dfdbench_plugins.transforms import ops
@@ -222,7 +267,48 @@ class GaussianNoise(PerImage):
         return ops.gaussian_noise(image, params[0], seed)
 
 
+class H264(PerImage):
+    """Encodes as H.264 (libx264, 4:2:0) at a constant quality and decodes again.
+
+    As a perturbation the faces of a video are the frames of a clip, in their order, so that they
+    are predicted from each other as in a video; where the faces are a selection of the frames, they
+    differ more than neighbours do. In training, where neighbours are of other videos, each face is
+    a clip by itself. A face goes through the encoder as it is stored, not as it was in its frame.
+    """
+
+    name = "h264"
+    per_video: ClassVar[bool] = True
+    crf: Annotated[IntSpan, within(0, 51)] = Field(
+        (18, 40), description="constant rate factor, 0 (best) to 51: one value or [low, high]"
+    )
+
+    def draw(self, rng: torch.Generator) -> Params:
+        """CRF."""
+        return (whole(rng, self.crf),)
+
+    def fixed(self) -> Params:
+        """CRF."""
+        return (self.one("crf"),)
+
+    def change(self, image: torch.Tensor, params: Params) -> torch.Tensor:
+        """Encode and decode a clip of one frame."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.h264(image[None], int(params[0]))[0]
+
+    def perturb(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode and decode the faces of one video, (B, 3, H, W) uint8 in the order of frames."""
+        from dfdbench_plugins.transforms import ops
+
+        return ops.h264(images, int(self.one("crf")))
+
+
+def _wide(sigma: float) -> int:
+    """Side of a kernel that reaches 4 sigma to either side; beyond lies 0.006 % of a Gaussian."""
+    return 2 * math.ceil(4 * sigma) + 1
+
+
 @hookimpl
 def dfdbench_transforms() -> Sequence[type[Transform]]:
     """The transforms above."""
-    return [Flip, Affine, GaussianBlur, ColourJitter, Jpeg, Resize, GaussianNoise]
+    return [Flip, Affine, GaussianBlur, ColourJitter, Jpeg, Resize, GaussianNoise, H264]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     Params = tuple[float, ...]
 
 
-def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
+Value = float | tuple[float, float] | None
+
+
+def _ordered(value: Value) -> Value:
     if isinstance(value, tuple) and value[0] > value[1]:
         raise ValueError(f"the range {list(value)} is [low, high]; low may not be above high")
     return value
@@ -24,9 +27,9 @@ def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
 def within(low: float, high: float) -> AfterValidator:
     """Refuses values outside [low, high]."""
 
-    def check(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    def check(value: Value) -> Value:
         for each in value if isinstance(value, tuple) else (value,):
-            if not low <= each <= high:
+            if each is not None and not low <= each <= high:
                 raise ValueError(f"{each} is not between {low} and {high}")
         return value
 
@@ -35,10 +38,13 @@ def within(low: float, high: float) -> AfterValidator:
 
 Span = Annotated[float | tuple[float, float], AfterValidator(_ordered)]
 IntSpan = Annotated[int | tuple[int, int], AfterValidator(_ordered)]
+MaybeIntSpan = Annotated[int | tuple[int, int] | None, AfterValidator(_ordered)]
 
 
 class PerImage(Transform):
     """A transform that treats each image by itself: draw parameters, then change the image."""
+
+    training_only: ClassVar[tuple[str, ...]] = ("p",)
 
     p: float = Field(1.0, ge=0, le=1, description="probability of a change in training, 0 to 1")
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.transforms import InterpolationMode
+from PIL import Image
 from torchvision.transforms.v2 import functional as v2
 
 _LEVELS = torch.arange(256, dtype=torch.float32)
@@ -51,6 +51,8 @@ def affine(
 
 def gaussian_blur(image: torch.Tensor, kernel: int, sigma: float) -> torch.Tensor:
     """Blur by a Gaussian of ``kernel`` x ``kernel`` pixels; the border is mirrored."""
+    if sigma == 0:  # which to OpenCV means a sigma that it derives from the kernel
+        return image
     blurred = cv2.GaussianBlur(
         _to_array(image), (kernel, kernel), sigma, borderType=cv2.BORDER_REFLECT_101
     )
@@ -88,13 +90,15 @@ def jpeg(image: torch.Tensor, quality: int) -> torch.Tensor:
 
 
 def down_and_up(image: torch.Tensor, factor: float, filter: str) -> torch.Tensor:
-    """Resize to ``factor`` times the sides (at least one pixel) and back."""
+    """Resize to ``factor`` times the sides (at least one pixel) and back, by a filter of Pillow.
+
+    Pillow's filters are as wide as the step down is large, ``nearest`` alone takes single pixels.
+    """
     height, width = image.shape[-2:]
-    small = [max(1, round(height * factor)), max(1, round(width * factor))]
-    mode = InterpolationMode(filter)
-    shrunk = v2.resize(image, small, interpolation=mode, antialias=True)
-    enlarged: torch.Tensor = v2.resize(shrunk, [height, width], interpolation=mode, antialias=True)
-    return enlarged
+    small = (max(1, round(width * factor)), max(1, round(height * factor)))
+    how = Image.Resampling[filter.upper()]
+    shrunk = Image.fromarray(_to_array(image)).resize(small, how)
+    return _from_array(np.array(shrunk.resize((width, height), how)))
 
 
 def gaussian_noise(image: torch.Tensor, sigma: float, seed: int) -> torch.Tensor:
@@ -108,6 +112,14 @@ def gaussian_noise(image: torch.Tensor, sigma: float, seed: int) -> torch.Tensor
 def content_seed(image: torch.Tensor) -> int:
     """A seed that depends on the pixels alone."""
     return zlib.crc32(_to_array(image).tobytes())
+
+
+def h264(images: torch.Tensor, crf: int) -> torch.Tensor:
+    """Encode the frames of a clip (N, 3, H, W) as H.264 and decode them."""
+    from dfdbench_plugins.transforms.h264 import recode
+
+    frames = np.stack([_to_array(image) for image in images])
+    return torch.from_numpy(recode(frames, crf)).permute(0, 3, 1, 2)
 
 
 def _to_array(image: torch.Tensor) -> NDArray[np.uint8]:
