@@ -12,7 +12,7 @@ from boards import demo, failed, row
 
 from dfdbench import leaderboard
 from dfdbench.errors import DataError
-from dfdbench.leaderboard import merging, plots, tables
+from dfdbench.leaderboard import merging, plots, tables, terminal
 
 
 def test_lines_are_ranked_by_their_mean_and_the_best_of_a_column_is_bold() -> None:
@@ -39,7 +39,7 @@ def test_several_seeds_become_mean_and_standard_deviation() -> None:
 
 def test_a_failed_cell_is_named_with_its_reason_and_the_others_stand() -> None:
     board = leaderboard.rank([row("a"), failed("b"), failed("b", "dfd"), row("a", "dfd")])
-    for text in (tables.to_markdown(board), tables.to_terminal(board)):
+    for text in (tables.to_markdown(board), terminal.to_terminal(board)):
         assert "failed" in text
         assert "failed: b on cdfv2 and dfd: NaN loss at step 12" in " ".join(text.split())
     b = next(line for line in board.lines if line.detector == "b")
@@ -61,7 +61,7 @@ def test_a_line_that_a_test_set_selected_is_marked_and_never_the_best() -> None:
     honest = next(line for line in board.lines if line.detector == "a")
     assert cheat.on_test and not cheat.cells["cdfv2"].best and honest.cells["cdfv2"].best
     assert "selected on a test set" in tables.to_markdown(board)
-    assert "selected on a test set" in " ".join(tables.to_terminal(board).split())
+    assert "selected on a test set" in " ".join(terminal.to_terminal(board).split())
 
 
 def test_a_checkpoint_without_validation_says_so() -> None:
@@ -86,7 +86,7 @@ def test_unscored_videos_and_unreadable_images_are_stated() -> None:
 
 
 def test_the_terminal_table_of_six_detectors_and_three_sets_fits_80_columns() -> None:
-    text = tables.to_terminal(leaderboard.rank(demo(), "demo"))
+    text = terminal.to_terminal(leaderboard.rank(demo(), "demo"))
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("\ndetector") == 0 and text.startswith("detector")  # one table, not several
     assert all(name in text for name in ("identities", "manipulation", "camera", "mobilenet_v3"))
@@ -94,7 +94,7 @@ def test_the_terminal_table_of_six_detectors_and_three_sets_fits_80_columns() ->
 
 def test_more_columns_than_fit_follow_in_further_tables() -> None:
     rows = [row("a", f"a_rather_long_test_set_{n}") for n in range(9)]
-    text = tables.to_terminal(leaderboard.rank(rows))
+    text = terminal.to_terminal(leaderboard.rank(rows))
     assert max(map(len, text.splitlines())) <= 80
     assert all(f"a_rather_long_test_set_{n}" in text for n in range(9))
 
@@ -117,8 +117,8 @@ def test_the_json_has_a_schema_version_and_plain_numbers() -> None:
 def test_rows_of_two_machines_merge_and_a_finished_cell_wins_over_a_failed_one() -> None:
     found = merging.merge(
         {
-            "here": {"schema": 1, "rows": [row("a"), failed("b")]},
-            "there": {"schema": 1, "rows": [row("b")]},
+            "here": {"schema": 2, "rows": [row("a"), failed("b")]},
+            "there": {"schema": 2, "rows": [row("b")]},
         }
     )
     assert [(r["detector"], r["status"]) for r in found] == [("a", "done"), ("b", "done")]
@@ -126,8 +126,8 @@ def test_rows_of_two_machines_merge_and_a_finished_cell_wins_over_a_failed_one()
 
 def test_one_test_set_on_different_data_is_refused_or_kept_apart() -> None:
     folders = {
-        "here": {"schema": 1, "rows": [row("a", data="1" * 64)]},
-        "there": {"schema": 1, "rows": [row("b", data="2" * 64)]},
+        "here": {"schema": 2, "rows": [row("a", data="1" * 64)]},
+        "there": {"schema": 2, "rows": [row("b", data="2" * 64)]},
     }
     with pytest.raises(DataError, match="'cdfv2' stands for different data"):
         merging.merge(folders)
@@ -136,8 +136,8 @@ def test_one_test_set_on_different_data_is_refused_or_kept_apart() -> None:
 
 
 def test_another_schema_is_refused() -> None:
-    with pytest.raises(DataError, match="schema 2, this version reads 1"):
-        merging.merge({"here": {"schema": 2, "rows": []}})
+    with pytest.raises(DataError, match="schema 1, this version reads 2"):
+        merging.merge({"here": {"schema": 1, "rows": []}})
 
 
 def test_learning_curves_are_drawn_where_there_are_any(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,35 @@ def scores(row: Row) -> pa.Table:
         MissingError: the folder has none of this row.
         DataError: the file is damaged or lacks a column.
     """
-    # `cdfv2@3fa2c1d0` names a test set that was kept apart; its file has the plain name.
-    plain = {**row, "test_set": str(row["test_set"]).partition("@")[0]}
-    return _table(Path(row["folder"]) / SCORES / score_file(plain), SCORE_COLUMNS)
+    return _table(score_path(row), SCORE_COLUMNS)
 
 
 def videos(row: Row) -> pa.Table:
     """The videos of a row's test set, with ``VIDEO_COLUMNS``; raises as :func:`scores`."""
-    name = str(row["test_set"]).partition("@")[0]
-    return _table(Path(row["folder"]) / VIDEOS / f"{name}.parquet", VIDEO_COLUMNS)
+    return _table(video_path(row), VIDEO_COLUMNS)
+
+
+def score_path(row: Row) -> Path:
+    """Where the scores of a row that was read are."""
+    folder = Path(row["folder"]) / SCORES
+    return _existing(
+        folder / score_file(row), folder / score_file({**row, "test_set": _plain(row)})
+    )
+
+
+def video_path(row: Row) -> Path:
+    """Where the table of the videos of a row's test set is."""
+    folder = Path(row["folder"]) / VIDEOS
+    return _existing(folder / f"{row['test_set']}.parquet", folder / f"{_plain(row)}.parquet")
+
+
+def _plain(row: Row) -> str:
+    # `cdfv2@3fa2c1d0` was kept apart from another cdfv2; where it is from, it has its plain name.
+    return str(row["test_set"]).partition("@")[0]
+
+
+def _existing(path: Path, plain: Path) -> Path:
+    return path if path.is_file() else plain
 
 
 def _table(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -87,7 +108,11 @@ def _table(path: Path, columns: Sequence[str]) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} is no readable Parquet file: {error}") from error
-    lacking = [name for name in columns if name not in table.column_names]
-    if lacking:
-        raise DataError(f"{path} has no column {', '.join(lacking)}; `dfdbench run` writes it")
+    for name in columns:
+        if name not in table.column_names:
+            close = get_close_matches(name, table.column_names, n=1, cutoff=0.4)
+            hint = f"; did you mean {close[0]!r}? Rename it" if close else ""
+            raise DataError(
+                f"{path} has no column {name!r}; it has {', '.join(table.column_names)}{hint}"
+            )
     return table.select(list(columns))

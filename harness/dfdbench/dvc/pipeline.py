@@ -88,8 +88,8 @@ def report(spec: Spec, runtime: Runtime) -> Path:
         raise parts.another_state(path)
     outcome = running.run(running.wanted(plan), runtime, Local(runtime))
     (folder.parent / "training.png").unlink(missing_ok=True)  # is drawn only where it is not there
-    rows = reporting.write(plan, runtime, outcome, folder.parent, time.monotonic() - start)
-    done = [row for row in rows if row["status"] == "done"]
+    written = reporting.write(plan, runtime, outcome, folder.parent, time.monotonic() - start)
+    done = [row for row in written["rows"] if row["status"] == "done"]
     shutil.rmtree(folder / "auroc", ignore_errors=True)
     for name, line in figures.aurocs(done).items():
         write_text(folder / "auroc" / f"{name}.json", json.dumps(line, indent=1) + "\n")

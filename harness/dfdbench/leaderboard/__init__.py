@@ -7,84 +7,44 @@ set over its seeds; every figure on it is a video-level AUROC. Nothing here read
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean, stdev
+from typing import Any
 
 from dfdbench.errors import DataError
+from dfdbench.leaderboard import protocol, published
+from dfdbench.leaderboard.board import Board, Cell, Line, PublishedCell, PublishedLine
 from dfdbench.leaderboard.merging import Row, group, mixed_data
-from dfdbench.leaderboard.notes import UNTRAINED, legend, notes, selection_label
+from dfdbench.leaderboard.notes import UNTRAINED, leaked, legend, notes, selection_label
+from dfdbench.leaderboard.ranking import ranked
+
+__all__ = ["Board", "Cell", "Line", "PublishedCell", "PublishedLine", "of_document", "rank"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A line's result on one test set.
-
-    Attributes:
-        status: done, undefined (only one class), failed, blocked, missing, or absent (no row).
-        auroc: video-level AUROC in [0, 1], the mean over seeds.
-        std: sample standard deviation over seeds; None with one seed.
-        interval: 95 % interval (low, high); with several seeds the means of their ends.
-        seeds: number of seeds that have a value.
-        best: whether no ranked line shows a higher figure on this test set.
-        leaked: whether the test set shares videos or people with the line's train set.
-    """
-
-    status: str
-    auroc: float | None = None
-    std: float | None = None
-    interval: tuple[float, float] | None = None
-    seeds: int = 0
-    best: bool = False
-    leaked: bool = False
+def of_document(document: Mapping[str, Any]) -> Board:
+    """The board of what a ``metrics.json`` holds; raises as :func:`rank`."""
+    return rank(
+        document["rows"],
+        document.get("benchmark", ""),
+        document.get("comparisons", ()),
+        document.get("published", {}),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A detector on a train set.
-
-    Attributes:
-        train_set: ``none`` for a detector that does not train.
-        cells: test set -> cell.
-        mean: mean AUROC over the test sets that are defined; None where one of them is lacking.
-        trainable: number of parameters that trained; None where no seed says.
-        selection: how the checkpoint was chosen.
-        on_test: whether a test set chose it; such a line is never marked as best.
-        trial: the ``--limit`` of a trial run.
-    """
-
-    detector: str
-    train_set: str
-    seeds: tuple[int, ...]
-    cells: Mapping[str, Cell]
-    mean: float | None = None
-    best_mean: bool = False
-    trainable: int | None = None
-    parameters: int | None = None
-    selection: str = ""
-    on_test: bool = False
-    trial: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """A leaderboard, ready for any format.
-
-    Attributes:
-        test_sets: the columns.
-        lines: best mean first, one train set after the other.
-        legend: what the figures are, a sentence each.
-        notes: failures, undefined cells and unscored videos, a sentence each.
-    """
-
-    benchmark: str
-    test_sets: tuple[str, ...]
-    lines: tuple[Line, ...]
-    legend: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def rank(rows: Iterable[Row], benchmark: str = "") -> Board:
+def rank(
+    rows: Iterable[Row],
+    benchmark: str = "",
+    comparisons: Iterable[Mapping[str, Any]] = (),
+    reported: Mapping[str, Any] | None = None,
+) -> Board:
     """The board of these rows; rows under a perturbation have no place on it and are counted.
+
+    Args:
+        rows: of ``metrics.json``.
+        benchmark: the board's title.
+        comparisons: of each figure with the best of its column, see :mod:`dfdbench.comparison`.
+        reported: ``figures`` that others published and ``notes`` on them, see
+            :func:`dfdbench.leaderboard.published.figures`.
 
     Raises:
         DataError: rows of one test set were measured on different data.
@@ -96,19 +56,30 @@ def rank(rows: Iterable[Row], benchmark: str = "") -> Board:
     tests = tuple(group(clean, lambda row: row["test_set"]))
     grouped = group(clean, lambda row: (row["train_set"], row["detector"]))
     lines = _with_means([_line(mine, tests) for mine in grouped.values()], tests)
-    lines = _with_best(lines, tests)
+    lines, protocols = _with_protocols(lines, grouped)
+    lines = ranked(lines, tests, comparisons)
     trained = [name for name in group(lines, lambda line: line.train_set) if name != UNTRAINED]
     # With one train set, detectors that do not train are ranked among the others.
     place = {name: n if len(trained) > 1 else 0 for n, name in enumerate([*trained, UNTRAINED])}
     lines.sort(key=lambda line: (place[line.train_set], line.mean is None, -(line.mean or 0)))
-    said = notes(clean, len(rows) - len(clean))
-    return Board(benchmark, tests, tuple(lines), legend(clean), said)
+    others = published.lines((reported or {}).get("figures", ()), tests, _measured(clean))
+    return Board(
+        benchmark=benchmark,
+        test_sets=tests,
+        lines=tuple(lines),
+        legend=legend(clean, protocols),
+        notes=notes(clean, len(rows) - len(clean)),
+        protocols=protocols,
+        published=others,
+        published_notes=published.notes(others, (reported or {}).get("notes", ())),
+    )
 
 
 def _line(rows: Sequence[Row], tests: Sequence[str]) -> Line:
     """A line without its mean, which needs the other lines."""
     by_test = group(rows, lambda row: row["test_set"])
-    fits = [row["fit"] for row in rows if row.get("fit")]
+    done = [row for row in rows if row["status"] == "done"]
+    fits = [row["fit"] for row in done if row["fit"]]
     trials = [row["trial"] for row in rows if row.get("trial") is not None]
     return Line(
         detector=rows[0]["detector"],
@@ -117,28 +88,29 @@ def _line(rows: Sequence[Row], tests: Sequence[str]) -> Line:
         cells={test: _cell(by_test.get(test, ())) for test in tests},
         trainable=fits[0].get("trainable") if fits else None,
         parameters=fits[0].get("parameters") if fits else None,
-        selection="; ".join(dict.fromkeys(selection_label(row) for row in rows if row.get("fit"))),
+        selection="; ".join(filter(None, dict.fromkeys(map(selection_label, done)))),
         on_test=any(fit.get("selected_on") == "test" for fit in fits),
         trial=max(trials, default=None),
+        seen=protocol.seen(done),
     )
 
 
-def _cell(rows: Sequence[Row]) -> Cell:
+def _cell(rows: Sequence[Row], level: str = "video") -> Cell:
     """The rows of a line on one test set, one a seed."""
     done = [row for row in rows if row["status"] == "done"]
-    leaked = any(row.get("leak") for row in rows)
+    seen = any(map(leaked, rows))
     if not done:
-        return Cell(rows[0]["status"] if rows else "absent", leaked=leaked)
-    valued = [row for row in done if row["video"]["auroc"] is not None]
+        return Cell(rows[0]["status"] if rows else "absent", leaked=seen)
+    valued = [row for row in done if row[level]["auroc"] is not None]
     if not valued:
-        return Cell("undefined", leaked=leaked)
-    values = [row["video"]["auroc"] for row in valued]
-    ends = [row["interval"]["video"]["auroc"] for row in valued]
+        return Cell("undefined", leaked=seen)
+    values = [row[level]["auroc"] for row in valued]
+    ends = [row["interval"][level]["auroc"] for row in valued]
     interval = None
     if all(ends):
         interval = fmean(low for low, _ in ends), fmean(high for _, high in ends)
     std = stdev(values) if len(values) > 1 else None
-    return Cell("done", fmean(values), std, interval, len(values), leaked=leaked)
+    return Cell("done", fmean(values), std, interval, len(values), leaked=seen)
 
 
 def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
@@ -153,32 +125,32 @@ def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
     return [replace(line, mean=mean(line)) for line in lines]
 
 
-def _with_best(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
-    """Mark the highest figure of each column, equal ones (to 0.1 point) together.
+def _with_protocols(
+    lines: Sequence[Line], rows: Mapping[tuple[str, str], Sequence[Row]]
+) -> tuple[list[Line], dict[str, str]]:
+    """The lines with the letters of their protocols, and what each letter stands for."""
+    done = {name: [row for row in mine if row["status"] == "done"] for name, mine in rows.items()}
+    keys = {name: protocol.key(mine) for name, mine in done.items() if mine}
+    letters = protocol.letters(list(keys.values()))
+    lettered = [
+        replace(line, protocol=letters[keys[name]]) if name in keys else line
+        for line in lines
+        for name in [(line.train_set, line.detector)]
+    ]
+    by_letter: dict[str, list[Mapping[str, Any]]] = {letter: [] for letter in letters.values()}
+    for name, key in keys.items():
+        by_letter[letters[key]] += [row["protocol"] for row in done[name]]
+    faces = {one["faces"] for mine in by_letter.values() for one in mine}
+    said = {letter: protocol.describe(mine, len(faces) > 1) for letter, mine in by_letter.items()}
+    return lettered, said
 
-    A line that a test set selected does not compete, nor does a trial among full runs, nor a
-    figure on data that the detector has seen.
-    """
-    fair = [line for line in lines if not line.on_test]
-    fair = [line for line in fair if line.trial is None] or fair
 
-    def top(values: Iterable[float | None]) -> float:
-        return max((round(value, 3) for value in values if value is not None), default=2.0)
-
-    def unseen(cell: Cell) -> float | None:
-        return None if cell.leaked else cell.auroc
-
-    def mean_unseen(line: Line) -> float | None:
-        return None if any(cell.leaked for cell in line.cells.values()) else line.mean
-
-    mean = top(mean_unseen(line) for line in fair)
-    tops = {test: top(unseen(line.cells[test]) for line in fair) for test in tests}
-
-    def marked(line: Line) -> Line:
-        cells = {
-            test: replace(cell, best=round(unseen(cell) or 0.0, 3) == tops[test])
-            for test, cell in line.cells.items()
-        }
-        return replace(line, cells=cells, best_mean=round(mean_unseen(line) or 0.0, 3) == mean)
-
-    return [marked(line) if line in fair else line for line in lines]
+def _measured(rows: Sequence[Row]) -> published.Measured:
+    """Our figure of each train set, detector and test set at both levels."""
+    names = ("train_set", "detector", "test_set")
+    grouped = group(rows, lambda row: tuple(row[name] for name in names))
+    return {
+        (*where, level): _cell(mine, level)
+        for where, mine in grouped.items()
+        for level in ("video", "frame")
+    }

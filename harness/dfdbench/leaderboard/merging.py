@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 from dfdbench.errors import DataError
 
+SCHEMA = 2
+"""Of ``metrics.json``."""
+
 Row = Mapping[str, Any]
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -23,10 +26,10 @@ def merge(results: Mapping[str, Mapping[str, Any]], keep_apart: bool = False) ->
         DataError: another schema; one test set on different data; one cell computed in two ways.
     """
     for folder, document in results.items():
-        if document.get("schema") != 1:
+        if document.get("schema") != SCHEMA:
             raise DataError(
                 f"{folder}: metrics.json has schema {document.get('schema')!r}, this version "
-                "reads 1; run the benchmark again with one version of dfdbench"
+                f"reads {SCHEMA}; run the benchmark again with one version of dfdbench"
             )
     sources = {folder: list(document["rows"]) for folder, document in results.items()}
     mixed = mixed_data(sources)
@@ -39,6 +42,26 @@ def merge(results: Mapping[str, Mapping[str, Any]], keep_apart: bool = False) ->
         for row in rows:
             _add(cells, folder, row)
     return [row for _, row in cells.values()]
+
+
+def together(results: Mapping[str, Mapping[str, Any]], keep_apart: bool = False) -> dict[str, Any]:
+    """Several ``metrics.json`` as one, without comparisons: those are of one board.
+
+    Its benchmark is the one that all have, else ``merged``; published figures come once each.
+    Raises as :func:`merge`.
+    """
+    names = dict.fromkeys(document.get("benchmark", "") for document in results.values())
+    published: dict[str, list[Any]] = {}
+    for document in results.values():
+        for part, items in document.get("published", {}).items():
+            kept = published.setdefault(part, [])
+            kept += [item for item in items if item not in kept]
+    return {
+        "schema": SCHEMA,
+        "benchmark": next(iter(names)) if len(names) == 1 else "merged",
+        "rows": merge(results, keep_apart),
+        "published": published,
+    }
 
 
 def mixed_data(sources: Mapping[str, Sequence[Row]]) -> list[str]:

@@ -12,8 +12,14 @@ UNTRAINED = "none"
 
 
 def selection_label(row: Row) -> str:
-    """How the checkpoint of a finished row was chosen, e.g. ``last epoch, no validation``."""
+    """How the checkpoint of a finished row was chosen, e.g. ``last epoch, no validation``.
+
+    Empty where nothing is known of it.
+    """
     fit = row["fit"]
+    if not fit:
+        said = row["protocol"]["selection"]
+        return "" if said == "none" else f"{said}, as declared"
     how = str(fit.get("selection", "none")).replace(" map", " mAP").replace(" auroc", " AUROC")
     if how == "none":
         return "not trained here"
@@ -24,8 +30,14 @@ def selection_label(row: Row) -> str:
     return f"{how}, no validation" if row.get("threshold_from") == "0.5, no validation" else how
 
 
-def legend(rows: Sequence[Row]) -> tuple[str, ...]:
-    """What the figures are, a sentence each."""
+def leaked(row: Row) -> bool:
+    """Whether a row's test set was seen before: by what was found, or as an owner declares."""
+    declared = not row.get("fit") and row.get("protocol", {}).get("seen") == "leaked"
+    return bool(row.get("leak")) or declared
+
+
+def legend(rows: Sequence[Row], protocols: Mapping[str, str]) -> tuple[str, ...]:
+    """What the figures are, a sentence each; ``protocols`` are phrases by their letters."""
     done = [row for row in rows if row["status"] == "done"]
     said = [_figures(done)]
     seeds = sorted({row["seed"] for row in rows if row["train_set"] != UNTRAINED})
@@ -34,20 +46,22 @@ def legend(rows: Sequence[Row]) -> tuple[str, ...]:
             "±: sample standard deviation over seeds "
             f"{_and(seeds)}; the interval is then the mean of the seeds' intervals."
         )
-    trained = list(dict.fromkeys(row["train_set"] for row in rows if row["train_set"] != UNTRAINED))
-    if trained:
-        seed = f", seed {seeds[0]}" if len(seeds) == 1 else ""
-        said.append(f"Trained on {_and(trained)}{seed}.")
+    said += _protocols(protocols, seeds)
     if videos := _videos(done):
-        said.append(f"Videos, real + fake: {videos}.")
+        said.append(f"Videos, real + fake (faces a video): {videos}.")
     said += [f"Faces: {recipe}." for recipe in _recipes(done)]
     said.append(
-        "Mean: over the test sets where any detector has a value; none if one of them is lacking."
+        "Mean: over the test sets where any detector has a value; none if one of them is lacking. "
+        "Rank: average place on the test sets; equal figures share theirs."
     )
     if any(row["fit"].get("selected_on") == "test" for row in done if row.get("fit")):
         said.append("†: the checkpoint was selected on a test set; too good, never marked as best.")
-    if any(row.get("leak") for row in rows):
+    if any(leaked(row) for row in rows):
         said.append("§: the detector has seen videos or people of this test set; never the best.")
+    if any(row["protocol"]["seen"] == "unknown" for row in done):
+        said.append(
+            "?: trained elsewhere, and whether it has seen a test set is unknown; never the best."
+        )
     limits = sorted({row["trial"] for row in rows if row.get("trial") is not None})
     if limits:
         few = _and([f"--limit {n}" for n in limits])
@@ -66,7 +80,10 @@ def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:
         *_yields(rows),
     ]
     if perturbed:
-        said.append(f"{perturbed} results under a perturbation are in the CSV, not in this table.")
+        said.append(
+            f"{perturbed} results under a perturbation are in robustness.md and in the CSV, not in "
+            "this table."
+        )
     return tuple(said)
 
 
@@ -80,11 +97,26 @@ def _figures(done: Sequence[Row]) -> str:
     return " ".join([said, *(f"[low, high]: {method}" for method in how)])
 
 
+def _protocols(protocols: Mapping[str, str], seeds: Sequence[int]) -> list[str]:
+    """What the lines rest on, and how those of different protocols are kept apart."""
+    seed = f"; seed{'s' * (len(seeds) > 1)} {_and(seeds)}" if seeds else ""
+    if len(protocols) < 2:
+        return [f"Protocol: {phrase}{seed}." for phrase in protocols.values()]
+    said = [f"Protocol {letter}: {phrase}." for letter, phrase in protocols.items()]
+    said += [f"Trained with{seed.removeprefix(';')}."] * bool(seeds)
+    said.append(
+        "Only lines of one protocol compete for the best and for ranks. A rank in brackets is the "
+        "place that a line of another protocol would take among those of protocol A."
+    )
+    return said
+
+
 def _videos(done: Sequence[Row]) -> str:
     counts: dict[str, str] = {}
     for row in done:
         videos = row["videos"]
-        counts.setdefault(row["test_set"], f"{videos['real']:,} + {videos['fake']:,}")
+        frames = row["protocol"]["frames"]
+        counts.setdefault(row["test_set"], f"{videos['real']:,} + {videos['fake']:,} ({frames})")
     return "; ".join(f"{test} {count}" for test, count in counts.items())
 
 

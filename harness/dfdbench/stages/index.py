@@ -11,6 +11,7 @@ from dfdbench.data.index import Index
 from dfdbench.data.index import build as build_index
 from dfdbench.errors import DataError
 from dfdbench.runtime import Runtime
+from dfdbench.shared_state import quiet
 from dfdbench.store import Store
 
 VERSION = 1
@@ -26,7 +27,8 @@ def build(
         MissingError: the data are not there.
         DataError: they are empty or contradictory.
     """
-    videos = list(dataset.videos(runtime.data, split))
+    with quiet():
+        videos = list(dataset.videos(runtime.data, split))
     if limit is not None:
         videos = _limited(videos, limit)
     folder = dataset.folder(runtime.data)

@@ -15,18 +15,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfdbench import leaderboard, results
-from dfdbench.component import Component
+from dfdbench import results
 from dfdbench.data import sheet
 from dfdbench.data.videos import video_table
-from dfdbench.errors import MissingError
 from dfdbench.faces import MISSES, open_faces, pick
-from dfdbench.leaderboard import tables
+from dfdbench.leaderboard import files, merging, pictures, published
 from dfdbench.plan import Plan
 from dfdbench.run import Outcome
 from dfdbench.runtime import Runtime, environment
-from dfdbench.stages import evaluate, faces, score, train
-from dfdbench.store import write_bytes, write_text
+from dfdbench.spec import Spec
+from dfdbench.stages import score
+from dfdbench.stages.collect import collect
+from dfdbench.store import key_of, write_bytes, write_text
 
 SCHEMA = 1
 CELL = b"dfdbench_cell"
@@ -35,35 +35,52 @@ CELL = b"dfdbench_cell"
 Row = dict[str, Any]
 
 
-def write(plan: Plan, runtime: Runtime, outcome: Outcome, out: Path, duration: float) -> list[Row]:
-    """Write leaderboard, metrics, plan, scores and curves into ``out``; returns the rows."""
+def write(
+    plan: Plan,
+    runtime: Runtime,
+    outcome: Outcome,
+    out: Path,
+    duration: float,
+    with_faces: bool = False,
+) -> Row:
+    """Write leaderboard, metrics, plan, scores and pictures; returns what ``metrics.json`` holds.
+
+    ``with_faces``: the page shows faces of the worst videos.
+    """
     rows = collect(plan, runtime, outcome)
-    board = leaderboard.rank(rows, plan.spec.name)
-    metrics = {"schema": SCHEMA, "benchmark": plan.spec.name, "rows": rows}
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1))
-    write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
     _write_scores(plan, runtime, rows, out / results.SCORES)
     _write_videos(plan, runtime, out / results.VIDEOS)
-    write_board(board, rows, out)
+    document: Row = {"schema": merging.SCHEMA, "benchmark": plan.spec.name, "rows": rows}
+    document["published"] = _published(plan.spec)
+    document |= _compared(rows, out)
+    write_text(out / "metrics.json", json.dumps(document, indent=1))
+    write_text(out / "plan.json", json.dumps(_provenance(plan, runtime, duration), indent=1))
+    files.write_board(document, out)
     _write_traces(outcome, plan, out / "failures")
     if outcome.computed or not (out / "training.png").exists():
-        write_curves(rows, out)
-    return rows
+        files.write_curves(rows, out)
+    pictures.write(document, out, runtime.store if with_faces else None)
+    return document
 
 
-def write_curves(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Draw how the trainings went, where there is one with epochs."""
-    from dfdbench.leaderboard import plots  # takes a second that an idle run can do without
-
-    (out / "training.png").unlink(missing_ok=True)
-    plots.learning_curves(plots.histories(rows), out / "training.png")
+def _published(spec: Spec) -> Row:
+    if spec.published is None:
+        return {}
+    return {"figures": published.figures(spec.published), "notes": list(spec.published.notes)}
 
 
-def write_board(board: leaderboard.Board, rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Write a leaderboard as Markdown, CSV and JSON."""
-    write_text(out / "leaderboard.md", tables.to_markdown(board))
-    write_text(out / "leaderboard.csv", tables.to_csv(rows))
-    write_text(out / "leaderboard.json", tables.to_json(board))
+def _compared(rows: Sequence[Mapping[str, Any]], out: Path) -> Row:
+    """What compares detectors and test sets; taken over from ``out`` where no row is another."""
+    deciding = (*results.IDS, "status", "key", "data", "leak", "trial", "protocol")
+    of = key_of([[row.get(name) for name in deciding] for row in rows])
+    try:
+        before = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    names = ("comparisons", "cross_sets")
+    if before.get("compared") == of and all(name in before for name in names):
+        return {"compared": of, **{name: before[name] for name in names}}
+    return {"compared": of, **files.compared([{**row, "folder": str(out)} for row in rows])}
 
 
 def write_faces(plan: Plan, runtime: Runtime, out: Path) -> list[Path]:
@@ -97,77 +114,10 @@ def write_faces(plan: Plan, runtime: Runtime, out: Path) -> list[Path]:
     return written
 
 
-def collect(plan: Plan, runtime: Runtime, outcome: Outcome) -> list[Row]:
-    """One row for each result of the plan that is there, failed, or cannot be computed."""
-    rows = []
-    for ids, key in plan.rows:
-        row: Row = {
-            **ids,
-            "trial": plan.limit,
-            "leak": plan.leak(ids["train_set"], ids["test_set"]),
-            "data": plan.data.get(ids["test_set"], ""),
-        }
-        if isinstance(key, MissingError):
-            row |= {"status": "missing", "reason": str(key)}
-        elif key in outcome.failures:
-            failure = outcome.failures[key]
-            status = "missing" if failure.missing else "failed"
-            row |= {"status": status, "reason": failure.reason}
-        elif runtime.store.has(key):
-            row |= {"status": "done", "reason": "", "key": key, **_result(plan, runtime, key)}
-        else:
-            continue
-        rows.append(row)
-    return rows
-
-
-def _result(plan: Plan, runtime: Runtime, key: str) -> Row:
-    store = runtime.store
-    scored = plan.cells[plan.cells[key].inputs["scores"]]
-    result = _json(store.path(key) / evaluate.FILE)
-    result["duration"] = store.meta(scored.key)["duration"]
-    result["fit"] = {}
-    used = {"test": scored.inputs["faces"]}
-    if "train" in scored.inputs:
-        result["fit"] = _json(store.path(scored.inputs["train"]) / train.FIT)
-        result["duration"] += store.meta(scored.inputs["train"])["duration"]
-        used |= plan.cells[scored.inputs["train"]].inputs
-    summaries = {what: faces.summary_of(used[what], runtime) for what in used}
-    result["unreadable"] = {what: found["unreadable"] for what, found in summaries.items()}
-    summary = summaries["test"]
-    result["faces"] = {
-        "recipe": _said(plan.spec.faces),
-        "yield": summary["yield"],
-        "expected": summary["expected"],
-        "identical": summary["identical"],
-    }
-    for label, count in summary["videos_without_face"].items():
-        result["videos"][label] += count
-        result["videos"]["unscored"] += count
-    return result
-
-
-def _said(preprocessor: Component) -> str:
-    """A preprocessor with its options, a file by its name and hash."""
-    identity = preprocessor.identity()
-    parts = []
-    for name in type(preprocessor).model_fields:
-        value = getattr(preprocessor, name)
-        if isinstance(value, Path):
-            value = f"{value.name} (sha256 {str(identity[name])[:12]})"
-        if value is not None:
-            parts.append(f"{name} {str(value).lower() if isinstance(value, bool) else value}")
-    return ", ".join([preprocessor.name, *parts])
-
-
-def _json(path: Path) -> Row:
-    found: Row = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
 def _provenance(plan: Plan, runtime: Runtime, duration: float) -> Row:
     spec = plan.spec
-    parts = [spec.faces, *spec.detectors.values(), *spec.perturbations.values()]
+    parts = [spec.faces, *spec.detectors.values()]
+    parts += [strength.transform for strength in spec.strengths().values()]
     for train_set in spec.train_sets.values():
         parts += [train_set.dataset, train_set.held_out()]
     parts += [test_set.dataset for test_set in spec.test_sets.values()]
