@@ -310,13 +310,13 @@ def test_gpus_are_taken_in_turn(runtime: Runtime, monkeypatch: pytest.MonkeyPatc
     class Free:
         handle = None
 
-        def __init__(self, site: object, pins: dict[str, str]) -> None:
+        def __init__(self, site: object, pins: dict[str, str], limit: float | None) -> None:
             given.append(pins)
 
         def take(self, handle: Any) -> None:
             self.handle = handle
 
-    monkeypatch.setattr(processes, "_Worker", Free)
+    monkeypatch.setattr(processes, "Worker", Free)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     runtime.device = "auto"
     executor = processes.Processes(runtime, 3)

@@ -29,6 +29,8 @@ from dfdbench.registry import HOOKS, KINDS, Registry, own_version, source_hash
 
 PLUGINS = ROOT / "tests" / "plugins"
 SOURCES = [str(ROOT / name) for name in ("harness", "plugins", "benchmarks")]
+# The distributions below plugins/ may be installed editable too, and would be found without these.
+SOURCES += [str(path.parent) for path in ROOT.glob("plugins/*/pyproject.toml")]
 DFDBENCH = "from dfdbench.cli import main; main()"
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,30 +39,41 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 # Installed into an environment of its own
 
 
-def environment(folder: Path, name: str) -> Command:
-    """A new environment with the plugin ``name`` in it; returns its ``dfdbench``."""
+def empty_environment(folder: Path) -> Path:
+    """A new environment without any plugin; returns its Python."""
     for needed in ("pip", "hatchling"):
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"needs {needed} to install plugins")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
-    python = folder / "env" / "bin" / "python"
     packages = sysconfig.get_path("purelib", vars={"base": str(folder / "env")})
     # Dependencies are borrowed. A folder named in a .pth file does not have its own .pth files
     # read, so that an editable dfdbench would not be found in it: the sources are named as well.
     borrowed = dict.fromkeys([*SOURCES, *map(sysconfig.get_path, ("purelib", "platlib"))])
     (Path(packages) / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
-    shutil.copytree(PLUGINS / name, folder / name)  # a build writes beside its sources
-    install = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    install += ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
-    done = subprocess.run([*install, folder / name], capture_output=True, text=True)
+    return folder / "env" / "bin" / "python"
+
+
+def install(python: Path, distribution: Path) -> None:
+    """Build the distribution in a folder, which is written to, and install it."""
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    pip += ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    done = subprocess.run([*pip, distribution], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def call(python: Path, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run Python in an environment, in a folder, without the sources that the tests name."""
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [str(python), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True)
 
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [str(python), "-c", DFDBENCH, *map(str, arguments)]
-        return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True)
 
-    return call
+def environment(folder: Path, name: str) -> Command:
+    """A new environment with the plugin ``name`` in it; returns its ``dfdbench``."""
+    python = empty_environment(folder)
+    shutil.copytree(PLUGINS / name, folder / name)
+    install(python, folder / name)
+    return lambda *arguments: call(python, folder, "-c", DFDBENCH, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +299,78 @@ def test_a_plugin_whose_hook_fails_is_left_out_and_reported(
     with pytest.raises(ValueError, match="plugin mine was left out: RuntimeError: no licence"):
         registry.resolve("regularizer", "fancy")
     assert registry.resolve("regularizer", "slerp").name == "slerp"
+
+
+# Versions of the API
+
+
+def found_with(monkeypatch: pytest.MonkeyPatch, folder: Path, source: str) -> Registry:
+    """The registry where a module with this source is installed as ``mine``."""
+    (folder / "my_other_plugin.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "my_other_plugin", raising=False)
+    point = metadata.EntryPoint("mine", "my_other_plugin", registry_module.GROUP)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    return registry_module.load()
+
+
+FANCY = '''
+from dfdbench import hookimpl
+from dfdbench.api import Regularizer{more}
+
+dfdbench_api = {version}
+
+
+class Fancy(Regularizer):
+    """Does nothing."""
+
+    name = "fancy"
+
+
+@hookimpl
+def dfdbench_regularizers():
+    return [Fancy]
+'''
+
+
+@pytest.mark.parametrize("version", ['"1"', "1", "None"])
+def test_a_plugin_for_this_version_of_the_api_is_taken_in(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = found_with(monkeypatch, tmp_path, FANCY.format(more="", version=version))
+    assert found.broken == {}
+    assert found.resolve("regularizer", "fancy").name == "fancy"
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "way"),
+    [
+        ("2", "", "install a newer dfdbench, or a release of ? for version 1"),
+        # What it needs is not there yet, so it cannot even be imported.
+        ("2", ", Metric", "install a newer dfdbench, or a release of ? for version 1"),
+        ("0", "", "install a release of ? for version 1"),
+    ],
+)
+def test_a_plugin_for_another_version_is_left_out_unless_the_spec_needs_it(
+    version: str, more: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = found_with(monkeypatch, tmp_path, FANCY.format(more=more, version=f'"{version}"'))
+    says = (
+        f"it was made for version {version} of the plugin API, and dfdbench {own_version()} has "
+        f"version 1; {way}"
+    )
+    assert found.broken == {"mine": says}
+    assert f"left out: mine: {says}" in describe.components(found)
+    with pytest.raises(ValueError, match="plugin mine was left out: it was made for version"):
+        found.resolve("regularizer", "fancy")
+    assert found.resolve("regularizer", "slerp").name == "slerp"
+
+
+def test_a_plugin_that_ends_the_process_at_import_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = found_with(monkeypatch, tmp_path, "import sys\nsys.exit('no licence')\n")
+    assert found.broken == {"mine": "SystemExit: no licence"}
 
 
 # Where a component comes from

@@ -29,6 +29,9 @@ class LocalOptions(_Section):
 
     jobs: Jobs = Field(1, description="cells at once; 1: in the process of the command itself")
     threads: Jobs | None = Field(None, description="of each process; default: its share of cores")
+    cell_limit: float | None = Field(
+        None, gt=0, description="seconds that a cell may take; it then runs in a process of its own"
+    )
 
 
 class RayOptions(_Section):
@@ -73,11 +76,13 @@ class ExecutorOptions(_Section):
     ray: RayOptions = RayOptions()
     slurm: SlurmOptions = SlurmOptions()
 
-    def with_command(self, use: str | None, jobs: int | None) -> ExecutorOptions:
+    def with_command(
+        self, use: str | None, jobs: int | None, cell_limit: float | None = None
+    ) -> ExecutorOptions:
         """The same with what the command line says, which wins.
 
         Raises:
-            SpecError: there is no such executor.
+            SpecError: there is no such executor, or it has no limit for a cell.
         """
         name = self.use if use is None else use
         if name not in get_args(Use):
@@ -86,6 +91,14 @@ class ExecutorOptions(_Section):
         changes: dict[str, Any] = {"use": name}
         if jobs is not None:
             changes[name] = getattr(self, name).model_copy(update={"jobs": jobs})
+        if cell_limit is not None:
+            if cell_limit <= 0:
+                raise SpecError(f"--cell-limit {cell_limit:g}: it is a number of seconds above 0")
+            if name != "local":
+                own = "; its own is executor.slurm.minutes" if name == "slurm" else ""
+                raise SpecError(f"--cell-limit: the executor {name} does not know it{own}")
+            before = changes.get(name, self.local)
+            changes[name] = before.model_copy(update={"cell_limit": cell_limit})
         return self.model_copy(update=changes)
 
     def require(self) -> None:

@@ -17,9 +17,11 @@ from typing import Any
 
 import pluggy
 
-from dfdbench import api, hookspecs
+from dfdbench import api, api_version, hookspecs
+from dfdbench.api_version import ApiVersionError
 from dfdbench.component import Component
 from dfdbench.errors import PluginError
+from dfdbench.shared_state import quiet
 
 GROUP = "dfdbench"
 BUILTINS = "dfdbench_plugins"
@@ -66,8 +68,10 @@ class Registry:
         """Take in a plugin's components.
 
         Raises:
-            PluginError: an unknown hook, something that is no component, or a taken name.
+            PluginError: an unknown hook, something that is no component, a taken name, or another
+                version of the plugin API.
         """
+        api_version.check(plugin, distribution, own_version())
         manager = pluggy.PluginManager("dfdbench")
         manager.add_hookspecs(hookspecs)
         where = f"plugin {getattr(plugin, '__name__', plugin)!s} of {distribution} {version}"
@@ -204,7 +208,7 @@ def load() -> Registry:
 
     A plugin that cannot be imported is left out and noted in ``Registry.broken``; a plugin that
     breaks the contract or claims a taken name is an error, since the spec's meaning would depend
-    on the order of installation.
+    on the order of installation. What plugins print while they are imported goes to standard error.
     """
     registry = Registry()
     for name in import_module(BUILTINS).MODULES:
@@ -212,15 +216,26 @@ def load() -> Registry:
     points = metadata.entry_points(group=GROUP)
     for point in sorted(points, key=lambda p: (p.name, p.value)):
         dist = point.dist
-        label = f"{point.name} ({dist.name} {dist.version})" if dist else point.name
+        name, version = (dist.name, dist.version) if dist else ("?", "?")
+        label = f"{point.name} ({name} {version})" if dist else point.name
         try:
-            plugin = point.load()
-            registry.register(plugin, dist.name if dist else "?", dist.version if dist else "?")
+            with quiet():
+                registry.register(_imported(point, name), name, version)
+        except ApiVersionError as error:
+            registry.broken[label] = str(error)
         except PluginError:
             raise
-        except Exception as error:  # a plugin may fail in any way; it is reported, not hidden
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way; it is reported
             registry.broken[label] = f"{type(error).__name__}: {error}"
     return registry
+
+
+def _imported(point: metadata.EntryPoint, distribution: str) -> object:
+    try:
+        return point.load()
+    except (Exception, SystemExit):
+        api_version.check_source(point, distribution, own_version())
+        raise
 
 
 def own_version() -> str:

@@ -17,6 +17,7 @@ from dfdbench import errors
 from dfdbench.errors import DfdbenchError
 from dfdbench.plan import Cell
 from dfdbench.runtime import Runtime, environment
+from dfdbench.shared_state import apart
 from dfdbench.stages import evaluate, faces, score, train
 
 if TYPE_CHECKING:
@@ -87,11 +88,19 @@ class Executor(Protocol):
 
 def execute(cell: Cell, runtime: Runtime) -> None:
     """Compute a cell and publish it, unless somebody has done so."""
-    about = {"stage": cell.stage, "title": cell.title, "ids": cell.ids, **environment()}
+    about = {
+        "stage": cell.stage,
+        "title": cell.title,
+        "ids": cell.ids,
+        "inputs": cell.inputs,
+        "config": cell.config,
+        **environment(),
+    }
     resumable = cell.stage in ("faces", "train")
     with runtime.store.compute(cell.key, about, resumable) as folder:
         if folder is not None:
-            STAGES[cell.stage](cell, runtime, folder)
+            with apart(cell.config.get("seed", 0), with_torch=cell.stage in ("train", "score")):
+                STAGES[cell.stage](cell, runtime, folder)
 
 
 def attempt(cell: Cell, runtime: Callable[[], Runtime]) -> Report | None:
@@ -136,10 +145,11 @@ def chosen(options: ExecutorOptions, runtime: Runtime) -> Executor:
         from dfdbench.executors.on_slurm import OnSlurm
 
         return OnSlurm(runtime, options.slurm)
-    if options.local.jobs > 1:
+    local = options.local
+    if local.jobs > 1 or local.cell_limit is not None:  # only another process can be stopped
         from dfdbench.executors.processes import Processes
 
-        return Processes(runtime, options.local.jobs, options.local.threads)
+        return Processes(runtime, local.jobs, local.threads, local.cell_limit)
     from dfdbench.executors.local import Local
 
     return Local(runtime)

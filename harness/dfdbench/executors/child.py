@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -28,10 +29,16 @@ class _Told(Lines):
             self.pipe.send((what, content))
 
 
-def serve(pipe: Connection, site: Site) -> None:
-    """Compute the cells that come through the pipe until None comes; runs in a child."""
+def serve(pipe: Connection, site: Site, trace: str | None = None) -> None:
+    """Compute the cells that come through the pipe until None comes; runs in a child.
+
+    Where ``trace`` names a file, what the process is doing is written there on SIGUSR1.
+    """
     os.setpgid(0, 0)  # a group of its own: the terminal's Ctrl-C is for the parent to handle
     signal.signal(signal.SIGTERM, _interrupt)
+    if trace is not None:
+        # By C code: it answers also where Python's own handlers never get their turn.
+        faulthandler.register(signal.SIGUSR1, open(trace, "w"))  # noqa: SIM115 # open to the end
     threading.Thread(target=_end_with_parent, daemon=True).start()
     progress = _Told(pipe)
     opened: list[Runtime] = []
@@ -39,6 +46,9 @@ def serve(pipe: Connection, site: Site) -> None:
     def runtime() -> Runtime:
         if not opened:
             opened.append(site.open(progress))
+            if trace is not None:
+                import torch  # noqa: F401 # takes seconds that are not those of the first cell
+        progress.send("begun", None)
         return opened[0]
 
     try:
