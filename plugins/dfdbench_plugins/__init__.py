@@ -14,5 +14,6 @@ MODULES = (
     "dfdbench_plugins.regularizers",
     "dfdbench_plugins.composed",
     "dfdbench_plugins.scores",
+    "dfdbench_plugins.released",
     "dfdbench_plugins.loggers",
 )

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from dfdbench import hookimpl
 from dfdbench.api import Face, FacePreprocessor, Frame, FrameSource
-from dfdbench_plugins.aligned_faces.alignment import warp
 
 
 class FromRecipe(FacePreprocessor):
@@ -31,6 +30,8 @@ class FromRecipe(FacePreprocessor):
 
     def faces(self, frames: FrameSource) -> Iterator[Face]:
         """The recipe's faces of the video; see :class:`dfdbench.api.FacePreprocessor`."""
+        from dfdbench_plugins.aligned_faces.alignment import warp
+
         wanted = _by_video(self.path).get(frames.video.id)
         if not wanted:
             yield Face(Frame(-1, "", None), None, reason="the recipe has no face of this video")

@@ -57,24 +57,40 @@ def cache_folder() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def cached(repository: str, names: Iterable[str]) -> bool:
+def cached(repository: str, names: Iterable[str], revision: str | None = None) -> bool:
     """Whether the hub's cache holds one of the files of a repository; never uses the network."""
     from huggingface_hub import try_to_load_from_cache
 
-    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
+    return any(
+        isinstance(try_to_load_from_cache(repository, name, revision=revision), str)
+        for name in names
+    )
 
 
-def not_cached(wanted_by: str, source: str) -> str:
+def not_cached(wanted_by: str, source: str, option: str = "pretrained") -> str:
     """The sentence for weights that are neither in the hub's cache nor in a local file."""
     return (
         f"{wanted_by}: the weights {source} are not in {cache_folder()}; they are downloaded when "
         "they are first used. Where there is no network, copy that folder from a machine that "
-        "has one (or set HF_HOME to such a copy), or name a local file as `pretrained`"
+        f"has one (or set HF_HOME to such a copy), or name a local file as `{option}`"
     )
 
 
-def fetch(repository: str, names: Iterable[str], wanted_by: str) -> Path:
+def fetch(
+    repository: str,
+    names: Iterable[str],
+    wanted_by: str,
+    revision: str | None = None,
+    option: str = "pretrained",
+) -> Path:
     """The first of some files of a hub repository, from the cache or downloaded.
+
+    Args:
+        repository: on the hub.
+        names: the files, the one that is wanted most first.
+        wanted_by: who needs them, for the message.
+        revision: the repository's commit; None: its latest.
+        option: what a local file would be named as, for the message.
 
     Raises:
         MissingError: none of them can be had; says where it looked, and the way out.
@@ -84,10 +100,10 @@ def fetch(repository: str, names: Iterable[str], wanted_by: str) -> Path:
     reason = ""
     for name in names:
         try:
-            return Path(hf_hub_download(repository, name))
+            return Path(hf_hub_download(repository, name, revision=revision))
         except Exception as error:  # the hub raises many kinds, by what it fails at
             reason = f"{type(error).__name__}: {first_line(error)}"
-    raise MissingError(f"{not_cached(wanted_by, repository)} ({reason})")
+    raise MissingError(f"{not_cached(wanted_by, repository, option)} ({reason})")
 
 
 def first_line(error: BaseException) -> str:
@@ -115,18 +131,38 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         MissingError: there is no such file.
         DataError: it cannot be read, or holds no tensors.
     """
+    return read_checkpoint(path)[0]
+
+
+def read_checkpoint(
+    path: Path, inert: tuple[str, ...] = ()
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint as :func:`read` gives them, and its ``hyper_parameters``.
+
+    Args:
+        path: the file.
+        inert: prefixes of the names of classes, such as ``src.``, whose objects are read as
+            :class:`Named`. No module is imported for them, and nothing of theirs is executed.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it cannot be read, holds no tensors, or other objects than these.
+    """
     import torch
 
     if not path.is_file():
         raise MissingError(missing_file(path, "weights"))
     try:
-        content: Any = _load(path)
+        content: Any = _load(path, inert)
+    except DataError:
+        raise
     except Exception as error:  # torch.load and safetensors raise many kinds on a damaged file
         raise DataError(
             f"cannot read the weights file {path}: {type(error).__name__}: {first_line(error)}; it "
             "must be a safetensors file, a state_dict that torch.load(weights_only=True) accepts, "
             "or a TorchScript archive; download it again, or convert it"
         ) from error
+    said = content.get("hyper_parameters") if isinstance(content, Mapping) else None
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -143,10 +179,20 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         raise DataError(
             f"the weights file {path} holds no tensors by name; save a model's state_dict()"
         )
-    return tensors
+    return tensors, dict(said) if isinstance(said, Mapping) else {}
 
 
-def _load(path: Path) -> Any:
+class Named:
+    """An object of a class that is not imported: what it was made from, such as an enum's value."""
+
+    def __init__(self, *made_from: Any) -> None:
+        self.made_from = made_from
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.made_from))
+
+
+def _load(path: Path, inert: tuple[str, ...]) -> Any:
     import torch
 
     if path.suffix.lower() == ".safetensors":
@@ -157,8 +203,37 @@ def _load(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             return torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
-    # mmap: a whole CLIP is read for the half of it that is used.
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    with torch.serialization.safe_globals(_stand_ins(path, inert)):
+        # mmap: a whole CLIP is read for the half of it that is used.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _stand_ins(path: Path, inert: tuple[str, ...]) -> list[Any]:
+    """A harmless class for each one that the file names below ``inert``.
+
+    Raises:
+        DataError: the file names others, or is cut off.
+    """
+    from torch.serialization import get_unsafe_globals_in_checkpoint
+
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            cut = file.read(2) == b"PK"
+        if cut:
+            raise DataError(
+                f"the weights file {path} is cut off: it begins as an archive and has no end; "
+                "download it again"
+            )
+        return []  # torch's older format, which its own reader checks as well
+    names = get_unsafe_globals_in_checkpoint(path)
+    refused = [name for name in names if not name.startswith(inert)] if inert else names
+    if refused:
+        raise DataError(
+            f"the weights file {path} is refused: it holds pickled objects ({', '.join(refused)}) "
+            "that would run their own code when they are read. Where you trust it, convert it: "
+            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'clean.pt')"
+        )
+    return [(Named, name) for name in names]
 
 
 def _is_torchscript(path: Path) -> bool:

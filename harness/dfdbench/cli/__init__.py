@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from dfdbench.cli import benchmark, catalogue, dvc, results, store
+from dfdbench.cli import benchmark, catalogue, compare, detector, dvc, plugin, results, store
 from dfdbench.errors import DfdbenchError
 
 app = typer.Typer(
@@ -21,7 +21,13 @@ for command in (benchmark.run, benchmark.faces, benchmark.check, benchmark.statu
 app.command("ls")(catalogue.list_components)
 app.command()(catalogue.show)
 app.command()(results.leaderboard)
+app.command()(compare.compare)
+app.command()(results.verify)
+app.command()(detector.predict)
+app.command()(detector.export)
+app.command()(detector.ui)
 app.add_typer(store.store_app, name="store")
+app.add_typer(plugin.plugin_app, name="plugin")
 app.command("dvc")(dvc.dvc)
 app.add_typer(dvc.stage_app, name="stage", hidden=True)  # what a pipeline of DVC calls
 

@@ -16,6 +16,7 @@ from dfdbench.cli.options import (
     Sets,
     SpecName,
     StoreDir,
+    WithFaces,
     Workers,
     opened,
     planned,
@@ -42,12 +43,16 @@ def run(
         str | None, typer.Option(help="local, ray or slurm [default: the configuration's, local]")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="cells to compute at once")] = None,
+    cell_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="stop a cell that takes longer")
+    ] = None,
+    with_faces: WithFaces = False,
 ) -> None:
     """Run a benchmark: compute what is missing, write the leaderboard."""
     start = time.monotonic()
     from dfdbench import config
 
-    options = config.load().executor.with_command(executor, jobs)
+    options = config.load().executor.with_command(executor, jobs, cell_limit)
     options.require()
     loaded, runtime = opened(spec, sets, data, store, device, workers, rows=True)
     plan = planned(loaded, runtime, limit)
@@ -65,18 +70,17 @@ def run(
         outcome = running.run(running.wanted(plan, chosen), runtime, how, fail_fast)
     target = out or Path("results") / loaded.name
     try:
-        rows = report.write(plan, runtime, outcome, target, time.monotonic() - start)
+        written = report.write(plan, runtime, outcome, target, time.monotonic() - start, with_faces)
     except OSError as error:
         raise StoreError(
             f"cannot write the results to {target}: {error.strerror or error}; finished cells are "
             "kept: run the same command again, with another folder as --out if need be"
         ) from error
-    from dfdbench import leaderboard
-    from dfdbench.leaderboard import tables
+    from dfdbench.leaderboard import of_document, terminal
 
-    print(tables.to_terminal(leaderboard.rank(rows, loaded.name)))
-    print(f"wrote {target}/leaderboard.md")
-    print("beside it: leaderboard.csv, leaderboard.json, metrics.json, plan.json, scores/")
+    print(terminal.to_terminal(of_document(written)))
+    print(f"wrote {target}/leaderboard.md and index.html")
+    print("beside them: leaderboard.csv, leaderboard.json, metrics.json, plan.json, scores/")
     if outcome.failures:
         print("run the same command again to try the failed cells once more", file=sys.stderr)
     raise typer.Exit(outcome.exit_code)

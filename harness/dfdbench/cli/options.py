@@ -29,6 +29,9 @@ Sets = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="a trial on so many videos of each class")]
 Out = Annotated[Path | None, typer.Option(help="folder of the results [default: results/NAME]")]
+WithFaces = Annotated[
+    bool, typer.Option("--with-faces", help="show faces of the worst videos in index.html")
+]
 Workers = Annotated[
     int | None, typer.Option(min=0, help="processes that load data [default: one a core]")
 ]
@@ -57,8 +60,7 @@ def opened(
     rows: bool = False,
 ) -> tuple[Spec, Runtime]:
     """Validate the spec before anything else is touched."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
-        raise SpecError(f"--device {device}: it is auto, cpu, cuda, cuda:N or mps")
+    check_device(device)
     from dfdbench import registry, spec
     from dfdbench.progress import for_terminal
     from dfdbench.runtime import Runtime, data_root
@@ -78,3 +80,9 @@ def opened(
         progress=for_terminal(),
     )
     return loaded, runtime
+
+
+def check_device(device: str) -> None:
+    """Raise SpecError where ``--device`` names none."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", device):
+        raise SpecError(f"--device {device}: it is auto, cpu, cuda, cuda:N or mps")

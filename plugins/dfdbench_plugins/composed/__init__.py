@@ -14,6 +14,7 @@ from dfdbench_plugins.composed.recipe import Recipe
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import nn
 
     from dfdbench.faces import Faces
 
@@ -45,6 +46,12 @@ class Composed(Detector):
         from dfdbench_plugins.composed.training import score
 
         return score(self, faces, context)
+
+    def module(self, size: int, context: Context) -> nn.Module:
+        """The chosen checkpoint's network in float32, whatever precision it scores in."""
+        from dfdbench_plugins.composed.exporting import module
+
+        return module(self, size, context)
 
 
 @hookimpl

@@ -23,9 +23,11 @@ Tensors = dict[str, torch.Tensor]
 class Model(nn.Module):
     """A detector's network."""
 
-    def __init__(self, encoder: Encoder, regularizers: Sequence[Regularizer]) -> None:
+    def __init__(
+        self, encoder: Encoder, peft: PeftStrategy, regularizers: Sequence[Regularizer]
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.peft = encoder, peft
         self.head = nn.Linear(encoder.feature_dim, 2)
         self.regularizers = tuple(regularizers)
         self.frozen = not any(p.requires_grad for p in encoder.parameters())
@@ -51,11 +53,9 @@ class Model(nn.Module):
             z = regularizer.augment(z, y, rng)
         z = self.project(z)
         terms = {"cross_entropy": nn.functional.cross_entropy(self.head(z), y)}
-        for regularizer in self.regularizers:
-            penalty = regularizer.penalty(z, y)
-            if isinstance(penalty, torch.Tensor):
-                terms[regularizer.name] = penalty
-        return terms
+        penalties = {each.name: each.penalty(z, y) for each in self.regularizers}
+        penalties[self.peft.name] = self.peft.penalty(self.encoder)
+        return terms | {n: p for n, p in penalties.items() if isinstance(p, torch.Tensor)}
 
     def p_fake(self, z: torch.Tensor) -> torch.Tensor:
         """p(fake) (B,) float32 of encoder features z (B, D)."""
@@ -81,7 +81,7 @@ def build(
         torch.manual_seed(seed)
         encoder = backbone.build().requires_grad_(False)
         encoder = peft.apply(encoder)
-        model = Model(encoder, regularizers)
+        model = Model(encoder, peft, regularizers)
     return model.to(device)
 
 

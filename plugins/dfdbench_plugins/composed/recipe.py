@@ -24,8 +24,8 @@ class Recipe(BaseModel):
     head_lr: float | None = Field(None, gt=0, description="of the head; null: the same as lr")
     min_lr: float = Field(5e-5, ge=0, description="learning rate at the lowest of a cosine")
     schedule: Literal["constant", "cosine", "cyclic_cosine"] = "cosine"
-    cycle_epochs: float = Field(10, gt=0, description="epochs in one cycle of cyclic_cosine")
-    warmup_epochs: float = Field(0, ge=0, description="epochs of linear warm-up, in each cycle")
+    cycle_epochs: float = Field(10.0, gt=0, description="epochs in one cycle of cyclic_cosine")
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linear warm-up, in each cycle")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of AdamW")
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
     weight_decay: float = Field(0.0, ge=0, description="never on biases and norms")

@@ -60,7 +60,7 @@ class ClassToken(Encoder):
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
         patches = _patches(self.visual.conv1, images)  # (B, patches, width)
-        token = self.visual.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
+        token = self.visual.class_embedding.to(patches.dtype).expand(images.shape[0], 1, -1)
         x = torch.cat([token, patches], dim=1) + self.visual.positional_embedding.to(patches.dtype)
         normed: torch.Tensor = self.visual.ln_pre(self.visual.patch_dropout(x))
         return normed
