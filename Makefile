@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint wheel clean
+.PHONY: setup demo detectors test lint wheel clean
 
 setup: .venv/installed
 
@@ -14,8 +14,13 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/dfdbench run specs/demo.yaml
 
+# The distributions below plugins/, beside two rows of the demo.
+detectors: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(patsubst %/pyproject.toml,--editable %,$(wildcard plugins/*/pyproject.toml))
+	$(BIN)/dfdbench run specs/detectors.yaml
+
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 lint: setup
 	$(BIN)/ruff check .

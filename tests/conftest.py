@@ -113,8 +113,13 @@ Dfdbench = Callable[..., tuple[int, str, str]]
 def dfdbench(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Dfdbench:
-    """Run a command in this process: ``(exit code, standard output, standard error)``."""
+    """Run a command in this process: ``(exit code, standard output, standard error)``.
+
+    The plots of scores are not drawn, which takes seconds: tests of pictures draw them.
+    """
     monkeypatch.chdir(tmp_path)
+    for name in ("draw_board", "draw_test_set"):
+        monkeypatch.setattr(f"dfdbench.leaderboard.pictures.{name}", lambda *_: None)
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["dfdbench", *map(str, arguments)])

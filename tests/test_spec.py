@@ -157,7 +157,7 @@ def test_every_bundled_spec_validates_from_any_folder(
 
 
 def test_a_missing_spec_names_the_bundled_ones(registry: Registry) -> None:
-    with pytest.raises(SpecError, match=r"bundled are specs/deepfakebench\.yaml, specs/demo\.yaml"):
+    with pytest.raises(SpecError, match=r"bundled are specs/.*specs/demo\.yaml"):
         specs.load("specs/nothing.yaml", registry)
 
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from dfdbench.component import Component
 from dfdbench.errors import SpecError
-from dfdbench.registry import Registry
+from dfdbench.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from dfdbench.plan import Plan
@@ -32,7 +32,7 @@ def components(registry: Registry, kind: str | None = None) -> str:
         meaning = inspect.cleandoc(entry.cls.__doc__ or "").split("\n")[0].rstrip(".")
         rows.append((each, entry.cls.name, entry.provider, textwrap.shorten(meaning, 200)))
     widths = [max((len(row[n]) for row in rows), default=0) for n in range(3)]
-    room = max(20, WIDTH - sum(widths) - 6)
+    room = max(16, WIDTH - sum(widths) - 6)
     table = tabulate(
         [(*row[:3], textwrap.fill(row[3], room)) for row in rows],
         headers=("kind", "name", "provided by", "what"),
@@ -44,19 +44,9 @@ def components(registry: Registry, kind: str | None = None) -> str:
 
 
 def component(registry: Registry, name: str) -> str:
-    """A component's meaning, options and an example line of YAML.
-
-    Raises:
-        SpecError: there is none of that name, or several and the kind is not said.
-    """
-    kind, _, short = name.rpartition(".")
-    found = [(k, e) for k, e in registry.entries() if e.cls.name == short and kind in ("", k)]
-    if len(found) > 1:
-        names = ", ".join(f"{k}.{short}" for k, _ in found)
-        raise SpecError(f"{name!r} is the name of several components: {names}")
-    if not found:
-        raise SpecError(_unknown(registry, short))
-    kind, entry = found[0]
+    """A component's meaning, options and an example line of YAML; raises as :func:`find`."""
+    kind, entry = find(registry, name)
+    short = entry.cls.name
     lines = [f"{kind} {short} ({entry.provider})", "", inspect.cleandoc(entry.cls.__doc__ or "")]
     options = list(_options(entry.cls))
     if options:
@@ -69,6 +59,22 @@ def component(registry: Registry, name: str) -> str:
                 meaning, WIDTH, initial_indent="      ", subsequent_indent="      "
             )
     return "\n".join([*lines, "", "in a spec:", f"  {_example(kind, entry.cls)}"])
+
+
+def find(registry: Registry, name: str) -> tuple[str, Entry]:
+    """Kind and class of what a user calls ``name`` or ``kind.name``.
+
+    Raises:
+        SpecError: there is none of that name, or several and the kind is not said.
+    """
+    kind, _, short = name.rpartition(".")
+    found = [(k, e) for k, e in registry.entries() if e.cls.name == short and kind in ("", k)]
+    if len(found) > 1:
+        names = ", ".join(f"{k}.{short}" for k, _ in found)
+        raise SpecError(f"{name!r} is the name of several components: {names}")
+    if not found:
+        raise SpecError(_unknown(registry, short))
+    return found[0]
 
 
 def _unknown(registry: Registry, name: str) -> str:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class DfdbenchError(Exception):
     """An error that is meant for the user: printed as a message, without a traceback."""
 

@@ -19,8 +19,11 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from dfdbench.api import DatasetAdapter, Detector, FacePreprocessor, Logger, Transform
+from dfdbench import sweeps
+from dfdbench.api import DatasetAdapter, Detector, FacePreprocessor, Logger
 from dfdbench.errors import SpecError
+from dfdbench.leaderboard.protocol import Declared
+from dfdbench.leaderboard.published import Published
 from dfdbench.registry import Registry
 
 BUNDLED = "dfdbench_benchmarks"
@@ -73,6 +76,16 @@ class TestSet(_Section):
     )
 
 
+class Statistics(_Section):
+    """How sure the figures are said to be; see :mod:`dfdbench.metrics.bootstrap`."""
+
+    resamples: int = Field(2000, ge=0, description="bootstrap samples; 0 leaves intervals out")
+    cluster: Literal["video", "identity"] = Field(
+        "video", description="what is drawn: videos, or people where a data set knows them"
+    )
+    seed: int = Field(0, ge=0, description="seed of the draws")
+
+
 class Spec(_Section):
     """A whole benchmark."""
 
@@ -86,7 +99,14 @@ class Spec(_Section):
     train_sets: dict[Id, TrainSet] = {}
     test_sets: dict[Id, TestSet] = {}
     detectors: dict[Id, Detector] = {}
-    perturbations: dict[Id, Transform] = {}
+    perturbations: dict[Id, sweeps.Perturbation] = {}
+    declared: dict[Id, Declared] = Field(
+        {}, description="what is said of detectors that were trained elsewhere; rows say so"
+    )
+    published: Published | None = Field(
+        None, description="figures that others published, shown beside those of the benchmark"
+    )
+    statistics: Statistics = Statistics()
     recipe: dict[str, Any] = Field({}, description="options shared by all detectors with a recipe")
     loggers: tuple[Logger, ...] = Field(
         (), description="show trainings elsewhere as they run; no result depends on them"
@@ -96,13 +116,7 @@ class Spec(_Section):
     def _consistent(self) -> Spec:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} are not all different")
-        if "none" in self.perturbations:
-            raise ValueError("perturbations: `none` means the clean images; take another id")
-        for name, transform in self.perturbations.items():
-            try:
-                transform.check_perturbation()
-            except ValueError as error:
-                raise ValueError(f"perturbations.{name}: {error}") from error
+        self.strengths()  # raises where two have one id
         if "validation" in self.test_sets:
             raise ValueError("test_sets: `validation` is the train set's own; take another id")
         for name, train_set in self.train_sets.items():
@@ -117,9 +131,22 @@ class Spec(_Section):
             for accepted in test_set.accept_leaks:
                 if accepted not in self.train_sets:
                     raise ValueError(f"test_sets.{name}.accept_leaks: no train set {accepted!r}")
+        self._check_names()
         if not self.test_sets and not self.train_sets:
             raise ValueError("`test_sets` and `train_sets` are both empty: no data to look at")
         return self
+
+    def _check_names(self) -> None:
+        """See that `declared` and `published` speak of what the spec has."""
+        for name in self.declared:
+            detector = self.detectors.get(name)
+            if detector is None or detector.trains:
+                why = "trains here" if detector else "is no detector of this spec"
+                raise ValueError(f"declared.{name}: {name!r} {why}, so nothing is declared of it")
+        for section in ("train_sets", "test_sets", "detectors"):
+            for name in getattr(self.published, section, {}):
+                if name not in getattr(self, section):
+                    raise ValueError(f"published.{section}: the spec has no {name!r} there")
 
     def require_rows(self) -> None:
         """See that there is something to run; taking faces needs no detector.
@@ -137,6 +164,10 @@ class Spec(_Section):
             raise SpecError(
                 f"{self.name}: `train_sets` is empty, and the detector {trained[0]!r} trains"
             )
+
+    def strengths(self) -> dict[str, sweeps.Strength]:
+        """Every perturbation by its id, sweeps as one for each value."""
+        return sweeps.expand(self.perturbations)
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved spec: every default filled in, as JSON values."""
@@ -253,13 +284,19 @@ def _line(item: Any, raw: dict[str, Any], merged: dict[str, Any], registry: Regi
 def _unknown_option(loc: Sequence[Any], merged: dict[str, Any], registry: Registry) -> str:
     """Name the closest option of the component (or section) that the place belongs to."""
     parent: Any = merged
-    for part in loc[:-1]:
+    swept = loc[0] == "perturbations" and loc[2:3] == (sweeps.SWEEP,)
+    for part in loc[:2] if swept else loc[:-1]:
         parent = parent[part]
     use = parent.get("use") if isinstance(parent, dict) else None
     sections: dict[str, type[BaseModel]] = {"train_sets": TrainSet, "test_sets": TestSet}
+    sections["declared"] = Declared
     models: list[type[BaseModel]] = [e.cls for _, e in registry.entries() if e.cls.name == use]
     if len(loc) == 1:
         models = [Spec]
+    elif loc[:-1] == ("statistics",):
+        models = [Statistics]
+    elif loc[:-1] == ("published",):
+        models = [Published]
     elif len(loc) == 3 and loc[0] in sections:
         models = [sections[loc[0]]]
     elif len(loc) == 3 and loc[0] == "detectors" and use is None:

@@ -30,7 +30,16 @@ from dfdbench.api.kinds import (
     Transform,
 )
 
+API_VERSION = "1"
+"""Version of the plugin API: of the hooks, of this package, and of what their docstrings promise.
+
+It rises when something that a plugin may rely on is taken away or changes its meaning, not when
+something is added. A plugin says which one it was made for by ``dfdbench_api = "1"`` in its module
+(:mod:`dfdbench.hookspecs`).
+"""
+
 __all__ = [
+    "API_VERSION",
     "FAKE",
     "REAL",
     "SCRATCH",

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dfdbench.api.data import Context, Face, Fit, FrameSource, Log, Video
 from dfdbench.component import Component
+from dfdbench.errors import SpecError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+    from torch import nn
 
     from dfdbench.encoder import Encoder
     from dfdbench.faces import Faces
@@ -55,6 +57,13 @@ class DatasetAdapter(Component):
         """The folder that ``Video.files`` are relative to; by default ``root``."""
         return root
 
+    def original(self) -> DatasetAdapter:
+        """The data set whose videos and people these are; an adapter around another names it.
+
+        By it leaks are found: what is trained on through one adapter and tested through another.
+        """
+        return self
+
 
 class FacePreprocessor(Component):
     """Takes aligned faces from the frames of a video."""
@@ -74,6 +83,11 @@ class Transform(Component):
     """An operation on images: random as augmentation, of fixed strength as perturbation."""
 
     kind: ClassVar[str] = "transform"
+    per_video: ClassVar[bool] = False
+    """True: :meth:`perturb` gets the faces of one video at a time, all, in the order of frames.
+    False: any batch, on which the result of an image may not depend."""
+    training_only: ClassVar[tuple[str, ...]] = ()
+    """Options that a perturbation does not look at, so that none of them is its strength."""
 
     @abstractmethod
     def augment(self, images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
@@ -88,6 +102,13 @@ class Transform(Component):
 
     def check_perturbation(self) -> None:
         """Raise ValueError where the options do not give one strength, such as a range."""
+
+    def does_nothing(self) -> bool:
+        """Whether the perturbation has the strength zero: each image comes back bit for bit.
+
+        Only then may it leave all faces of a test set as they are, and then it must.
+        """
+        return False
 
 
 class Backbone(Component):
@@ -122,6 +143,10 @@ class PeftStrategy(Component):
         give the same names.
         """
 
+    def penalty(self, encoder: Encoder) -> torch.Tensor | float:
+        """A scalar to add to the loss at every step, from what :meth:`apply` made of an encoder."""
+        return 0.0
+
 
 class Regularizer(Component):
     """Acts on the features between encoder and head; override what it does, leave the rest."""
@@ -147,6 +172,11 @@ class Detector(Component):
     kind: ClassVar[str] = "detector"
     trains: ClassVar[bool] = True
     """False: it only scores, so it is run once, not for each train set and seed."""
+    looks: ClassVar[bool] = True
+    """False: it scores without looking at the faces, as from a table, so nothing perturbs it."""
+    whole_videos: ClassVar[bool] = False
+    """True: the score belongs to a video. A face's score may depend on the other faces of its
+    video, which are always scored in one call; all of them should get the same."""
 
     @abstractmethod
     def fit(self, train: Faces, validation: Faces | None, context: Context) -> Fit:
@@ -160,9 +190,25 @@ class Detector(Component):
     def score(self, faces: Faces, context: Context) -> NDArray[np.floating[Any]]:
         """p(fake) in [0, 1] for every face, shape (N,), in the order of ``faces``.
 
-        May not depend on the order of the faces or on how they are batched; NaN marks a face
-        that the detector cannot score.
+        May not depend on the order of the faces or on how they are batched, nor on other videos;
+        on the other faces of its video only with ``whole_videos``. NaN marks a face that the
+        detector cannot score.
         """
+
+    def module(self, size: int, context: Context) -> nn.Module:
+        """The trained network with its preprocessing, to be exported; optional.
+
+        Maps faces (N, 3, size, size) uint8 to the p(fake) (N,) float32 that :meth:`score` gives
+        them, in evaluation mode, by operations that torch can trace.
+        :class:`dfdbench.export.graph.FromFaces` puts resizing and normalising before a network.
+
+        Raises:
+            SpecError: there is no such network, as by default.
+        """
+        raise SpecError(
+            f"the detector {self.name!r} gives no network that could be exported; predict with it "
+            "where dfdbench is installed (a plugin's author adds it as the method `module`)"
+        )
 
 
 class Logger(Component):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfdbench.api import DatasetAdapter, Detector
+from dfdbench.api import DatasetAdapter, Detector, Transform
 from dfdbench.component import Component
 from dfdbench.data.index import Index
 from dfdbench.data.integrity import Leak, examine, shared
@@ -14,6 +14,7 @@ from dfdbench.runtime import Runtime
 from dfdbench.spec import Spec, TrainSet
 from dfdbench.stages import evaluate, faces, index, score, train
 from dfdbench.store import key_of
+from dfdbench.sweeps import CLEAN
 
 SCHEMA = 1
 
@@ -85,7 +86,7 @@ class _Planner:
                 None,
             )
         for test, test_set in self.spec.test_sets.items():
-            for perturbation, transform in {"none": None, **self.spec.perturbations}.items():
+            for perturbation, transform in self.perturbations(detector).items():
                 row = {**ids, "test_set": test, "perturbation": perturbation}
                 tested = self.faces(test_set.dataset, test_set.split, test)
                 absent = next((x for x in (fitted, tested) if isinstance(x, MissingError)), None)
@@ -93,11 +94,17 @@ class _Planner:
                     self.plan.rows.append((row, absent or tested))  # type: ignore[arg-type]
                     continue
                 scored = self.score(row, detector, fitted, tested, transform)  # type: ignore[arg-type]
-                inputs = {"scores": scored.key}
+                inputs = {"scores": scored.key, "faces": tested.key, **tested.inputs}
                 if calibration is not None:
                     inputs["validation"] = calibration.key
-                cell = self.cell("evaluate", evaluate.VERSION, row, inputs, {}, {})
+                options = {"statistics": self.spec.statistics.model_dump()}
+                cell = self.cell("evaluate", evaluate.VERSION, row, inputs, options, options)
                 self.plan.rows.append((row, cell.key))
+
+    def perturbations(self, detector: Detector) -> dict[str, Transform | None]:
+        """What the faces are put through, by id; the faces as they are come first."""
+        strengths = self.spec.strengths() if detector.looks else {}
+        return {CLEAN: None, **{name: each.transform for name, each in strengths.items()}}
 
     def fit(
         self, ids: dict[str, Any], detector: Detector, train_id: str, train_set: TrainSet, seed: int
@@ -122,6 +129,8 @@ class _Planner:
         identity = {**config, "detector": detector.identity()}
         # Not in the identity: who watches a training does not change it.
         config["loggers"] = [logger.to_spec() for logger in self.spec.loggers]
+        # Nor this, which the faces' own cells depend on: for whoever predicts with the detector.
+        config["faces"] = self.spec.faces.to_spec()
         cell = self.cell("train", train.VERSION, ids, inputs, config, identity, detector)
         return cell, validation
 
@@ -257,5 +266,6 @@ class _Planner:
 
 def _one_data_set(first: DatasetAdapter, second: DatasetAdapter) -> bool:
     """Whether equal ids in both mean the same video or person."""
+    first, second = first.original(), second.original()
     same_names = type(first) is type(second) and first.owns_ids
     return same_names or first.to_spec() == second.to_spec()
