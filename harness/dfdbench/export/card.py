@@ -10,8 +10,8 @@ from tabulate import tabulate
 
 from dfdbench import results
 from dfdbench.export import TOLERANCE, Exported
+from dfdbench.spec.sweeps import CLEAN
 from dfdbench.store import write_text
-from dfdbench.sweeps import CLEAN
 
 if TYPE_CHECKING:
     from dfdbench.predict.calibration import Level

@@ -12,9 +12,9 @@ from dfdbench.errors import MissingError
 from dfdbench.plan.cells import Cell, Plan, Split
 from dfdbench.runtime import Runtime
 from dfdbench.spec import Spec, TrainSet
+from dfdbench.spec.sweeps import CLEAN
 from dfdbench.stages import evaluate, faces, index, score, train
 from dfdbench.store import key_of
-from dfdbench.sweeps import CLEAN
 
 SCHEMA = 1
 

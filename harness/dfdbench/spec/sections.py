@@ -1,32 +1,16 @@
-"""A benchmark as its validated spec: YAML in, a frozen model out, every error at once."""
+"""What a spec holds, section by section."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from dfdbench import sweeps
 from dfdbench.api import DatasetAdapter, Detector, FacePreprocessor, Logger
 from dfdbench.errors import SpecError
 from dfdbench.leaderboard.protocol import Declared
 from dfdbench.leaderboard.published import Published
-from dfdbench.registry import Registry
-
-BUNDLED = "dfdbench_benchmarks"
+from dfdbench.spec import sweeps
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 """Names of sets and detectors: `[a-z0-9_]+`, because DVC joins them with `-`."""
@@ -172,144 +156,3 @@ class Spec(_Section):
     def to_dict(self) -> dict[str, Any]:
         """The resolved spec: every default filled in, as JSON values."""
         return self.model_dump(mode="json")
-
-
-def find(name: str) -> Path:
-    """The spec's file: a path, or else the bundled benchmark of that name.
-
-    Raises:
-        SpecError: neither is there.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    bundled = Path(str(resources.files(BUNDLED)))
-    if not path.is_absolute() and (bundled / path).is_file():
-        return bundled / path
-    there = ", ".join(f"specs/{p.name}" for p in sorted((bundled / "specs").glob("*.yaml")))
-    raise SpecError(f"no spec at {name!r}, and none bundled by that name; bundled are {there}")
-
-
-def load(name: str, registry: Registry, overrides: Sequence[str] = ()) -> Spec:
-    """Read, override and validate a spec.
-
-    Args:
-        name: path of the spec or name of a bundled one.
-        registry: the components that it may use.
-        overrides: ``path=value`` with a dotted path and a YAML value.
-
-    Raises:
-        SpecError: every problem with its place, one a line.
-    """
-    path = find(name)
-    try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path.name}: not YAML 1.2: {error}") from error
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path.name}: a spec is a mapping; see specs/demo.yaml for one")
-    for override in overrides:
-        _override(raw, override)
-    return validate(raw, registry, path.name)
-
-
-def validate(raw: dict[str, Any], registry: Registry, where: str = "spec") -> Spec:
-    """Validate a spec that is already a mapping; raises as :func:`load`."""
-    merged = _with_recipe(raw, registry)
-    try:
-        return Spec.model_validate(merged, context=registry.resolve)
-    except ValidationError as error:
-        lines = [_line(item, raw, merged, registry) for item in error.errors()]
-        raise SpecError(*(f"{where}: {line}" for line in dict.fromkeys(lines))) from None
-
-
-def _override(raw: dict[str, Any], override: str) -> None:
-    path, sep, text = override.partition("=")
-    if not sep or not path:
-        raise SpecError(f"--set {override!r} is not path=value, e.g. recipe.lr=1e-4")
-    *parents, last = path.split(".")
-    place: Any = raw
-    for part in parents:
-        try:
-            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
-        except (ValueError, IndexError):
-            place = None
-        if not isinstance(place, dict | list):
-            raise SpecError(f"--set {override!r}: there is nothing to set below {part!r}")
-    value = YAML(typ="safe", pure=True).load(text)
-    try:
-        place[int(last) if isinstance(place, list) else last] = value
-    except (ValueError, IndexError):
-        raise SpecError(f"--set {override!r}: {last!r} is no index of that list") from None
-
-
-def _with_recipe(raw: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """Copy the shared recipe into every detector that has one; the detector's own values win."""
-    detectors, recipe = raw.get("detectors"), raw.get("recipe")
-    if not isinstance(detectors, dict) or not isinstance(recipe, dict):
-        return raw
-    merged = {}
-    for name, value in detectors.items():
-        merged[name] = value
-        entry = {"use": value} if isinstance(value, str) else value
-        if not isinstance(entry, dict):
-            continue
-        try:
-            cls = registry.class_of("detector", entry.get("use"))
-        except ValueError:
-            continue  # validation names it, with its place
-        own = entry.get("recipe", {})
-        if "recipe" in cls.model_fields and isinstance(own, dict):
-            merged[name] = {**entry, "recipe": {**recipe, **own}}
-    return {**raw, "detectors": merged}
-
-
-def _line(item: Any, raw: dict[str, Any], merged: dict[str, Any], registry: Registry) -> str:
-    """One problem as ``place: what is wrong``."""
-    place = [part for part in item["loc"] if part != "[key]"]
-    if place[:1] == ["detectors"] and "recipe" in place[2:3] and len(place) > 3:
-        own = raw["detectors"][place[1]]
-        if not isinstance(own, dict) or place[3] not in own.get("recipe", {}):
-            place = place[2:]  # it stands in the shared recipe
-    text = str(item["ctx"]["error"]) if "error" in item.get("ctx", {}) else item["msg"]
-    if item["type"] == "extra_forbidden":
-        text = _unknown_option(item["loc"], merged, registry)
-    elif item["loc"][-1:] == ("[key]",):
-        text = f"the id {item['input']!r} is not made of a-z, 0-9 and _ alone"
-    elif item["type"] == "missing":
-        text = "is missing"
-    return f"{'.'.join(map(str, place))}: {text}" if place else text
-
-
-def _unknown_option(loc: Sequence[Any], merged: dict[str, Any], registry: Registry) -> str:
-    """Name the closest option of the component (or section) that the place belongs to."""
-    parent: Any = merged
-    swept = loc[0] == "perturbations" and loc[2:3] == (sweeps.SWEEP,)
-    for part in loc[:2] if swept else loc[:-1]:
-        parent = parent[part]
-    use = parent.get("use") if isinstance(parent, dict) else None
-    sections: dict[str, type[BaseModel]] = {"train_sets": TrainSet, "test_sets": TestSet}
-    sections["declared"] = Declared
-    models: list[type[BaseModel]] = [e.cls for _, e in registry.entries() if e.cls.name == use]
-    if len(loc) == 1:
-        models = [Spec]
-    elif loc[:-1] == ("statistics",):
-        models = [Statistics]
-    elif loc[:-1] == ("published",):
-        models = [Published]
-    elif len(loc) == 3 and loc[0] in sections:
-        models = [sections[loc[0]]]
-    elif len(loc) == 3 and loc[0] == "detectors" and use is None:
-        models = [registry.class_of("detector", None)]
-    elif loc[-2] == "recipe":
-        models = [_recipe_of(registry, merged["detectors"][loc[1]])]
-    names = [field for model in models for field in model.model_fields]
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(names)}"
-    return f"unknown option {loc[-1]!r}; {hint}"
-
-
-def _recipe_of(registry: Registry, detector: dict[str, Any]) -> type[BaseModel]:
-    cls = registry.class_of("detector", detector.get("use"))
-    annotation = cls.model_fields["recipe"].annotation
-    return annotation if isinstance(annotation, type) else cls
