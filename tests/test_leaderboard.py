@@ -149,3 +149,21 @@ def test_learning_curves_are_drawn_where_there_are_any(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert not plots.learning_curves({"a": []}, tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def test_a_figure_that_rests_on_fewer_videos_is_marked() -> None:
+    whole, part = (
+        {"real": 178, "fake": 340, "unscored": 0},
+        {"real": 178, "fake": 340, "unscored": 1},
+    )
+    rows = [row("a", auroc=0.9, videos=whole), row("b", auroc=0.8, videos=part)]
+    board = leaderboard.rank(rows)
+    assert {line.detector: line.cells["cdfv2"].fewer for line in board.lines} == {
+        "a": False, "b": True,
+    }  # fmt: skip
+    assert "80.0 °" in tables.to_markdown(board) and "90.0 °" not in tables.to_markdown(board)
+    assert any(said.startswith("°") for said in board.legend)
+    assert "unscored: b on cdfv2: 1 of 518 videos" in " ".join(board.notes)
+    rows[0]["videos"] = part
+    legend = leaderboard.rank(rows).legend
+    assert not any(said.startswith("°") for said in legend), "all lack as many"

@@ -82,7 +82,10 @@ def run(
     print(f"wrote {target}/leaderboard.md and index.html")
     print("beside them: leaderboard.csv, leaderboard.json, metrics.json, plan.json, scores/")
     if outcome.failures:
-        print("run the same command again to try the failed cells once more", file=sys.stderr)
+        print(
+            "put right what is wrong, then run the same command again: finished cells are kept",
+            file=sys.stderr,
+        )
     raise typer.Exit(outcome.exit_code)
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from dfdbench.runtime import Runtime
     from dfdbench.spec import Spec
 
-SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="a YAML file, or a bundled spec")]
+SpecName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC", help="a YAML file, or one that comes with dfdbench, as specs/demo.yaml"
+    ),
+]
 Data = Annotated[
     Path | None, typer.Option(help="folder of the data sets [default: $DFDBENCH_DATA]")
 ]

@@ -15,7 +15,14 @@ from dfdbench.errors import DataError
 from dfdbench.leaderboard import protocol, published
 from dfdbench.leaderboard.board import Board, Cell, Line, PublishedCell, PublishedLine
 from dfdbench.leaderboard.merging import Row, group, mixed_data
-from dfdbench.leaderboard.notes import UNTRAINED, leaked, legend, notes, selection_label
+from dfdbench.leaderboard.notes import (
+    UNTRAINED,
+    leaked,
+    legend,
+    notes,
+    selection_label,
+    videos_scored,
+)
 from dfdbench.leaderboard.ranking import ranked
 
 __all__ = ["Board", "Cell", "Line", "PublishedCell", "PublishedLine", "of_document", "rank"]
@@ -56,6 +63,7 @@ def rank(
     tests = tuple(group(clean, lambda row: row["test_set"]))
     grouped = group(clean, lambda row: (row["train_set"], row["detector"]))
     lines = _with_means([_line(mine, tests) for mine in grouped.values()], tests)
+    lines = _with_fewer(lines, tests)
     lines, protocols = _with_protocols(lines, grouped)
     lines = ranked(lines, tests, comparisons)
     trained = [name for name in group(lines, lambda line: line.train_set) if name != UNTRAINED]
@@ -110,7 +118,8 @@ def _cell(rows: Sequence[Row], level: str = "video") -> Cell:
     if all(ends):
         interval = fmean(low for low, _ in ends), fmean(high for _, high in ends)
     std = stdev(values) if len(values) > 1 else None
-    return Cell("done", fmean(values), std, interval, len(values), leaked=seen)
+    count = min(map(videos_scored, valued))
+    return Cell("done", fmean(values), std, interval, len(values), leaked=seen, scored=count)
 
 
 def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
@@ -123,6 +132,19 @@ def _with_means(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
         return fmean(known) if known and len(known) == len(values) else None
 
     return [replace(line, mean=mean(line)) for line in lines]
+
+
+def _with_fewer(lines: Sequence[Line], tests: Sequence[str]) -> list[Line]:
+    """Mark the figures that rest on fewer videos than those of another line."""
+    most = {test: max((line.cells[test].scored for line in lines), default=0) for test in tests}
+
+    def marked(test: str, cell: Cell) -> Cell:
+        return replace(cell, fewer=cell.auroc is not None and cell.scored < most[test])
+
+    return [
+        replace(line, cells={test: marked(test, cell) for test, cell in line.cells.items()})
+        for line in lines
+    ]
 
 
 def _with_protocols(

@@ -19,6 +19,8 @@ class Cell:
         best: whether no rival shows a higher figure on this test set.
         leaked: whether the test set shares videos or people with the line's train set.
         tied: whether a paired comparison cannot tell the figure from the best of its column.
+        scored: number of videos with a score, of the seed that has the fewest.
+        fewer: whether another line scored more videos of this test set.
     """
 
     status: str
@@ -29,6 +31,8 @@ class Cell:
     best: bool = False
     leaked: bool = False
     tied: bool = False
+    scored: int = 0
+    fewer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

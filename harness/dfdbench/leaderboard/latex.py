@@ -22,6 +22,7 @@ _PLAIN = {
     "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "†": r"$^{\dagger}$", "‡": r"$^{\ddagger}$", "§": r"$^{\S}$", "≈": r"$\approx$",
+    "°": r"$^{\circ}$",
     "≠": r"$\neq$", "±": r"$\pm$", "\u2013": "--", "\u2014": "---", "\u00d7": r"$\times$",
     "²": r"$^2$", "\u2019": "'", "“": "``", "”": "''", "…": r"\ldots{}", "\n": " ", "\t": " ",
 }  # fmt: skip
@@ -124,7 +125,7 @@ def _wrapped(name: str) -> str:
 def _cell(cell: Cell) -> str:
     if cell.auroc is None:
         return escape(NOTHING if cell.status == "absent" else cell.status)
-    marks = _mark("≈", cell.tied) + _mark("§", cell.leaked)
+    marks = _mark("≈", cell.tied) + _mark("§", cell.leaked) + _mark("°", cell.fewer)
     figure = _bold(percent(cell.auroc), cell.best) + marks + escape(spread(cell))
     return _stacked(figure, escape(ranges(cell)))
 

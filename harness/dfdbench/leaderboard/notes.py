@@ -60,13 +60,30 @@ def legend(rows: Sequence[Row], protocols: Mapping[str, str]) -> tuple[str, ...]
         said.append("§: the detector has seen videos or people of this test set; never the best.")
     if any(row["protocol"]["seen"] == "unknown" for row in done):
         said.append(
-            "?: trained elsewhere, and whether it has seen a test set is unknown; never the best."
+            "?: trained elsewhere, and whether it has seen a test set is unknown; competes only "
+            "where that is so of every line."
         )
+    counts = {test: set(map(videos_scored, mine)) for test, mine in _by_test(done).items()}
+    if any(len(found) > 1 for found in counts.values()):
+        said.append("°: rests on fewer videos than another figure of its column; see the notes.")
     limits = sorted({row["trial"] for row in rows if row.get("trial") is not None})
     if limits:
         few = _and([f"--limit {n}" for n in limits])
         said.append(f"‡: trial run on few videos ({few}), not a result.")
     return tuple(said)
+
+
+def videos_scored(row: Row) -> int:
+    """Number of videos that a finished row has a score of."""
+    videos = row["videos"]
+    return int(videos["real"] + videos["fake"] - videos["unscored"])
+
+
+def _by_test(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["test_set"], []).append(row)
+    return found
 
 
 def notes(rows: Sequence[Row], perturbed: int = 0) -> tuple[str, ...]:

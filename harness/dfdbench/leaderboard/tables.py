@@ -196,7 +196,12 @@ def confidence(line: PublishedLine) -> str:
 def _cell(cell: Cell) -> str:
     if cell.auroc is None:
         return NOTHING if cell.status == "absent" else cell.status
-    figure = _bold(percent(cell.auroc), cell.best) + " ≈" * cell.tied + " §" * cell.leaked
+    figure = (
+        _bold(percent(cell.auroc), cell.best)
+        + " ≈" * cell.tied
+        + " §" * cell.leaked
+        + " °" * cell.fewer
+    )
     return f"{figure}{spread(cell)} {ranges(cell)}".rstrip()
 
 

@@ -89,7 +89,13 @@ def _names(lines: Iterable[Line]) -> str:
 def _cell(cell: Cell) -> str:
     if cell.auroc is None:
         return NOTHING if cell.status == "absent" else cell.status
-    figure = percent(cell.auroc) + "*" * cell.best + "≈" * cell.tied + "§" * cell.leaked
+    figure = (
+        percent(cell.auroc)
+        + "*" * cell.best
+        + "≈" * cell.tied
+        + "§" * cell.leaked
+        + "°" * cell.fewer
+    )
     return f"{figure}{spread(cell)}\n{ranges(cell)}".rstrip()
 
 

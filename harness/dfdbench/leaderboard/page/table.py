@@ -141,7 +141,7 @@ def _cell(cell: Cell, place: int | None, lowest: float) -> str:
     shown = f"<b>{figure}</b>{_unseen(BEST)}" if cell.best else figure
     if cell.tied:
         shown += f'<span class="mark" aria-hidden="true">≈</span>{_unseen(TIED)}'
-    shown += _marks("§" * cell.leaked)
+    shown += _marks("§" * cell.leaked + "°" * cell.fewer)
     if cell.std is not None:
         shown += f"<small>{spread(cell)}</small>"
     shown += _bar(cell, lowest)
