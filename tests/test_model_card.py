@@ -66,7 +66,9 @@ def test_calibration_is_given_as_a_formula_or_said_to_be_lacking() -> None:
     assert "A video is called fake from 0.6100 on" in text
     assert "p = 1 / (1 + exp(-(2.0000 log(s / (1 - s)) -0.5000)))" in text
     assert "From 500 real and 700 fake." in text
-    assert "None: there are no validation scores." in card.text(detector(), made(), [])
+    assert "None: there are no validation scores that rank fakes above reals." in card.text(
+        detector(), made(), []
+    )
 
 
 def test_a_card_without_results_and_for_weights_alone_says_so() -> None:

@@ -48,7 +48,7 @@ def main() -> None:
         print(_listed(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
     except CommandError as error:
-        print(f"error: {error.format_message()}; see dfdbench --help", file=sys.stderr)
+        print(f"error: {error.format_message().rstrip('.')}; see dfdbench --help", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         print(

@@ -118,8 +118,8 @@ def _calibration(trained: Trained) -> str:
     known = trained.calibration
     if known is None:
         return (
-            "## Calibration\n\nNone: there are no validation scores. A score orders faces; it is "
-            "no probability, and 0.5 is no threshold that anybody chose."
+            "## Calibration\n\nNone: there are no validation scores that rank fakes above reals. "
+            "A score orders faces; it is no probability, and nobody chose 0.5 as a threshold."
         )
     lines = [_level("video", known.video), _level("single frame or image", known.frame)]
     return "\n\n".join(["## Calibration", "By Platt's curve on validation.", "\n".join(lines)])

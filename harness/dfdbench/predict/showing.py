@@ -52,8 +52,9 @@ def meaning(trained: Trained, kinds: Sequence[str]) -> str:
     known = trained.calibration
     if known is None:
         return (
-            f"{said} They are not calibrated, because there are no validation scores that could "
-            f"do it: a verdict is the score against {MIDDLE}, and a score is no probability."
+            f"{said} They are not calibrated, because there are no validation scores that rank "
+            f"fakes above reals: a verdict is the score against {MIDDLE}, and a score is no "
+            "probability."
         )
     for kind in kinds:
         level = known.of(kind)

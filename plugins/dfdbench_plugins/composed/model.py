@@ -14,10 +14,22 @@ from torch import nn
 
 from dfdbench.api import Backbone, PeftStrategy, Regularizer
 from dfdbench.encoder import Encoder
-from dfdbench.errors import DataError
+from dfdbench.errors import DataError, TrainingError
 from dfdbench.store import write_bytes
 
 Tensors = dict[str, torch.Tensor]
+
+
+def _as_many(
+    regularizer: Regularizer, method: str, z: torch.Tensor, made: torch.Tensor
+) -> torch.Tensor:
+    """What a regularizer made of features (B, D), seen to be (B, D)."""
+    if made.shape != z.shape:
+        raise TrainingError(
+            f"the regularizer {regularizer.name!r} made {tuple(made.shape)} of features "
+            f"{tuple(z.shape)}: its `{method}` must keep their shape"
+        )
+    return made
 
 
 class Model(nn.Module):
@@ -42,7 +54,7 @@ class Model(nn.Module):
     def project(self, z: torch.Tensor) -> torch.Tensor:
         """Features (B, D) as the head sees them."""
         for regularizer in self.regularizers:
-            z = regularizer.project(z)
+            z = _as_many(regularizer, "project", z, regularizer.project(z))
         return z
 
     def loss(
@@ -50,7 +62,7 @@ class Model(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Loss terms of encoder features z (B, D) with labels y (B,), by name."""
         for regularizer in self.regularizers:
-            z = regularizer.augment(z, y, rng)
+            z = _as_many(regularizer, "augment", z, regularizer.augment(z, y, rng))
         z = self.project(z)
         terms = {"cross_entropy": nn.functional.cross_entropy(self.head(z), y)}
         penalties = {each.name: each.penalty(z, y) for each in self.regularizers}
