@@ -138,3 +138,10 @@ def test_the_spec_of_the_readme_validates(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_show_prints_a_bundled_spec_to_begin_with(dfdbench: Dfdbench) -> None:
+    spec = ROOT / "benchmarks" / "dfdbench_benchmarks" / "specs" / "demo.yaml"
+    assert dfdbench("show", "specs/demo.yaml") == (0, spec.read_text(encoding="utf-8"), "")
+    code, _, error = dfdbench("show", "specs/dmo.yaml")
+    assert code == 2 and "no spec at 'specs/dmo.yaml'" in error and "specs/demo.yaml" in error

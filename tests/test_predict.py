@@ -306,6 +306,19 @@ def test_the_table_has_80_columns_and_each_kind_its_threshold(
     assert "A image" not in said and "An image is called fake from 0.300 on" in said
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [Path(folder) / "000.png" for folder in ("f10", "r10")]
+    for file in files:
+        file.parent.mkdir()
+        grey_image(file, 128)
+    mine = by_brightness(Precropped(), tmp_path, calibration=LEVELS)
+    lines = showing.to_terminal(mine, pipeline.predict(mine, files, runtime)).splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["f10/000.png", "r10/000.png"]
+
+
 def test_json_has_a_score_for_every_face_frame_and_file(runtime: Runtime, tmp_path: Path) -> None:
     files = [grey_video(tmp_path / "a.mp4", [51, 153]), tmp_path / "gone.png"]
     mine = by_brightness(Precropped(), tmp_path, calibration=LEVELS)

@@ -21,8 +21,17 @@ def list_components(
     print(describe.components(found, kind))
 
 
-def show(component: Annotated[str, typer.Argument(help="its name, or kind.name")]) -> None:
-    """Show a component's options and an example line of YAML."""
+def show(
+    component: Annotated[
+        str, typer.Argument(help="its name, or kind.name; or a spec, as specs/demo.yaml")
+    ],
+) -> None:
+    """Show a component's options and an example line of YAML, or a spec."""
     from dfdbench import describe, registry
 
+    if component.endswith((".yaml", ".yml")):
+        from dfdbench import spec
+
+        print(spec.find(component).read_text(encoding="utf-8"), end="")
+        return
     print(describe.component(registry.load(), component))

@@ -26,7 +26,10 @@ WIDTH = 80
 def new(
     name: Annotated[str, typer.Argument(help="of the component, such as bright_faces")],
     kind: Annotated[
-        str, typer.Option(help="detector, dataset, preprocessor, transform, backbone, ...")
+        str,
+        typer.Option(
+            help="detector, dataset, preprocessor, transform, backbone, peft, regularizer or logger"
+        ),
     ] = "detector",
     out: Annotated[Path, typer.Option(help="folder to write it in")] = Path(),
 ) -> None:

@@ -29,11 +29,14 @@ def verdict(trained: Trained, found: Found) -> str:
 
 def to_terminal(trained: Trained, found: Sequence[Found]) -> str:
     """One line a file, and below it what the figures mean."""
-    name = min(max(len("file"), *(len(each.path.name) for each in found)), 30)
+    names = [each.path.name for each in found]
+    if len(set(names)) < len(names):  # as of frames in a folder for each video
+        names = [str(each.path) for each in found]
+    name = min(max(len("file"), *map(len, names)), 30)
     lines = [f"{'file':<{name}}  faces/frames  score  p(fake)  verdict"]
     lines.append("  ".join("-" * width for width in (name, 12, 5, 7, 7)))
-    for each in found:
-        start = f"{_cut(each.path.name, name):<{name}}  "
+    for each, called in zip(found, names, strict=True):
+        start = f"{_cut(called, name):<{name}}  "
         if each.score is None:
             lines += _wrapped(start, f"{_looked(each)}{each.reason}")
             continue
@@ -128,7 +131,8 @@ def _looked(found: Found) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 9]}..{text[-7:]}"
+    half = (width - 2) // 2
+    return text if len(text) <= width else f"{text[:half]}..{text[half + 2 - width :]}"
 
 
 def _wrapped(start: str, text: str) -> list[str]:
